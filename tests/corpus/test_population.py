@@ -115,6 +115,35 @@ def test_an_erasure_that_is_asked_for_again_forgets_whoever_was_left(tmp_path: P
     assert found.pseudonyms_of([1]) == people(1)
 
 
+def test_seats_that_were_one_persons_are_known_after_an_erasure(tmp_path: Path) -> None:
+    found = population(tmp_path)
+    found.seats_of(people(1, 2, 3, 4))
+    assert set(found.linked_when_erased()) == set()
+    found.close(people(1, 3), linked=[(1, 3)])
+    found.forget(people(1, 3))
+    found.close(people(2))  # of one account
+    assert set(population(tmp_path).linked_when_erased()) == {(1, 3)}
+    found.close(people(1, 3))  # again: the ledger does not know it any more
+    assert set(found.linked_when_erased()) == {(1, 3)}
+
+
+def test_seats_of_which_it_was_never_written_may_be_one_persons(tmp_path: Path) -> None:
+    population(tmp_path).seats_of(people(1, 2, 3))
+    erased_one(tmp_path, 1)
+    erased_one(tmp_path, 3)
+    path, body = listed_in(tmp_path)
+    older = {name: each for name, each in body.items() if name not in {"linked", "mark"}}
+    path.write_bytes(canonical_json({**older, "mark": population(tmp_path)._mark(older)}))
+    assert set(population(tmp_path).linked_when_erased()) == {(1, 3)}
+    erased_one(tmp_path, 2)
+    assert set(population(tmp_path).linked_when_erased()) == {(1, 3)}
+    # Of a folder from a backup, whom the ledger has erased since.
+    assert named_again(population(tmp_path), 4, 5, 6) == [4, 5, 6]
+    found = population(tmp_path)
+    found.erased({suppression_token(person(4)), suppression_token(person(6))})
+    assert set(population(tmp_path).linked_when_erased()) == {(1, 3), (4, 6)}
+
+
 def test_somebody_who_was_never_seen_can_be_erased(tmp_path: Path) -> None:
     found = population(tmp_path)
     found.seats_of(people(1))
@@ -260,7 +289,16 @@ def erased_one(folder: Path, number: int) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"seats": []}, {"seats": [2]}, {"tokens": []}, {"checked": 9}, {"mark": "0" * 64}, {"mark": "é"}, {"mark": None}],
+    [
+        {"seats": []},
+        {"seats": [2]},
+        {"tokens": []},
+        {"checked": 9},
+        {"linked": [[1, 2]]},
+        {"mark": "0" * 64},
+        {"mark": "é"},
+        {"mark": None},
+    ],
 )
 def test_who_edits_the_list_of_the_erased_opens_no_seat(tmp_path: Path, change: dict[str, Any]) -> None:
     population(tmp_path).seats_of(people(1, 2))

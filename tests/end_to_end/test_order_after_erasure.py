@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.corpus.population import Population
+from consentry.digests import canonical_json
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import LeaseEnd, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose
+from end_to_end.model_steps import train
 from end_to_end.network import RawItem, RawPerson, populated
 
 POLICY, CASE, REPORT = "august-2024", "ico-2024", "monthly"
@@ -137,3 +141,106 @@ def test_nothing_of_the_person_is_in_what_is_said_or_kept_of_an_order(place: Pla
     kept = {path: path.read_bytes() for path in (place.folder / "home").rglob("*") if path.is_file()}
     for sought in (WHO.encode(), b"-zq", place.pseudonym.encode(), bytes.fromhex(place.pseudonym)):
         assert [path.name for path, content in kept.items() if sought in content] == []
+
+
+LINKED = (RawPerson(id="bo", country="BR"), RawPerson(id="bo-too", country="US"), RawPerson(id="al", country="BR"))
+MADE = 1_700_000_000
+THEIRS = tuple(RawItem(id=f"{who}-zq", author=who, created=MADE) for who in ("bo", "al"))
+US = Scope(areas=frozenset({"US"}))
+BOTH = pytest.mark.parametrize(
+    "scope", [US, replace(US, created_from=MADE - 9, created_before=MADE + 9)], ids=["undated", "dated"]
+)
+
+
+class Linking(NamedTuple):
+    """A deployment of somebody with an account in Brazil, of which items are, and perhaps with another in the US."""
+
+    folder: Path
+    deployment: Deployment
+
+    def link(self) -> None:
+        """Say that both are one person."""
+        self.deployment.control.statements.link(self.deployment.person("bo"), self.deployment.person("bo-too"))
+
+    def trained(self) -> str:
+        """Seal a release and train a model on it."""
+        release = self.deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY)
+        train(self.deployment, release.manifest.release, "drafts", [[0, 0, 2]])
+        return release.manifest.release
+
+    def erase(self, *who: str) -> None:
+        """Erase people."""
+        self.deployment.control.statements.erase([self.deployment.person(each) for each in who])
+
+    def order(self, scope: Scope) -> None:
+        """Give an order."""
+        orders = self.deployment.control.orders
+        orders.suspend(scope, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference="letter")
+
+    def forget_links(self) -> None:
+        """Make the list of the erased one of before it said which seats were one person's."""
+        people, path = self.deployment.control.desk.parts.people, self.folder / "home" / "people" / "erased.json"
+        assert isinstance(people, Population)
+        body = {name: each for name, each in json.loads(path.read_bytes()).items() if name not in {"linked", "mark"}}
+        path.write_bytes(canonical_json({**body, "mark": people._mark(body)}))
+
+
+@pytest.fixture
+def linking() -> Iterator[Linking]:
+    with populated([THEIRS], LINKED, POLICY) as place:
+        yield Linking(*place)
+
+
+def found(deployment: Deployment, release: str, scope: Scope) -> tuple[Sequence[str], Sequence[str], bool, bool]:
+    """Return the releases and models that an order would hit, whether one bars a release, and may a model serve."""
+    control = deployment.control
+    asked = control.orders.what_if(scope)
+    barred = control.orders.barring(release) is not None
+    return [*asked["releases"]], asked["no_longer_served"], barred, control.models.may_serve("drafts")["may"]
+
+
+@BOTH
+@pytest.mark.parametrize("late", [False, True], ids=["linked before the seal", "linked after it"])
+def test_where_a_linked_account_lived_counts_after_an_erasure(linking: Linking, scope: Scope, *, late: bool) -> None:
+    if not late:
+        linking.link()
+    release = linking.trained()
+    if late:
+        linking.link()
+    linking.erase("bo")
+    assert found(linking.deployment, release, scope) == ([release], ["drafts"], False, True)
+    linking.order(scope)
+    assert found(linking.deployment, release, scope) == ([release], ["drafts"], True, False)
+
+
+@BOTH
+def test_an_order_that_hit_by_a_link_is_found_again_when_nothing_was_noted(linking: Linking, scope: Scope) -> None:
+    linking.link()
+    release = linking.trained()
+    linking.order(scope)
+    linking.erase("bo-too")
+    linking.deployment.close()
+    assert not (linking.folder / "home" / "hits").exists(), "nobody looked"
+    restarted = open_deployment(linking.folder / "home")
+    assert found(restarted, release, scope)[2:] == (True, False)
+    restarted.close()
+
+
+@BOTH
+def test_people_who_are_erased_at_once_are_not_one_person(linking: Linking, scope: Scope) -> None:
+    release = linking.trained()
+    linking.erase("bo", "bo-too")
+    linking.order(scope)
+    assert found(linking.deployment, release, scope) == ([], [], False, True)
+
+
+@BOTH
+def test_of_people_erased_before_links_were_kept_any_may_be_one_person(linking: Linking, scope: Scope) -> None:
+    release = linking.trained()
+    linking.erase("bo", "bo-too")
+    linking.forget_links()
+    linking.deployment.close()
+    restarted = open_deployment(linking.folder / "home")
+    assert found(restarted, release, scope)[:2] == ([release], ["drafts"])
+    assert [each["items"] for each in restarted.control.authority_view.releases(US.areas)["releases"]] == [1]
+    restarted.close()

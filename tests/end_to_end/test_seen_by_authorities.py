@@ -116,6 +116,24 @@ def test_what_left_a_release_is_counted_apart(own: Place) -> None:
     assert control.authority_view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": 0}
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["linked before the seal", "linked after it"])
+def test_where_a_linked_account_lived_counts_after_an_erasure(*, late: bool) -> None:
+    alone = [replace(each, involves=()) for each in ITEMS]
+    with populated([alone], [*PEOPLE, RawPerson(id="bo-too", country="CA")], POLICY) as place:
+        control, canada = place[1].control, frozenset({"CA"})
+        said = [place[1].person("bo"), place[1].person("bo-too")]
+        if not late:
+            control.statements.link(*said)
+        release = build(place[1])
+        train(place[1], release, "drafts", [[0, 0, len(alone)]])
+        if late:
+            assert releases(place[1], canada) == {}
+            control.statements.link(*said)
+        assert (releases(place[1], canada), models(place[1], canada)) == ({release: 2}, {"drafts": (2, 2)})
+        control.statements.erase(said[1:])
+        assert (releases(place[1], canada), models(place[1], canada)) == ({release: 2}, {"drafts": (2, 2)})
+
+
 def test_what_a_model_read_is_a_part_of_what_its_releases_hold(about: Place) -> None:
     """An item that two releases hold is one, as it is of those that were read."""
     first = build(about[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,5 +118,7 @@ def test_the_rows_in_scope_are_those_found_one_by_one(
 def test_a_file_with_people_who_are_not_there_is_not_counted() -> None:
     look = ScopeTables(Rule(id="o", effect=Effect.SUSPEND, why=""), np.ones(3, np.bool_), np.ones(4, np.bool_))
     file = sidecar(np.random.default_rng(1), rows=50, seats=9, kinds=4, dated=False)
-    with pytest.raises(IntegrityError):
-        rows_in_scope(file, look)
+    owned = replace(file, person=np.zeros(file.rows, dtype=np.uint32))
+    for named in (file, owned, replace(file, involved_person=np.zeros(file.involved_row.size, dtype=np.uint32))):
+        with pytest.raises(IntegrityError):
+            rows_in_scope(named, look)

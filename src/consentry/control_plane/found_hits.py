@@ -1,8 +1,7 @@
 """Which releases orders were found to hit by their rows, so that it stays so.
 
-Nearly always that can be found again (`once_known.py`). It cannot where an erasure undid a link, or a corpus had
-columns for a while from which no release was sealed. Only that an order hits a release is noted, nothing of people or
-items.
+Nearly always that can be found again (`once_known.py`). It cannot where a corpus had columns for a while from which no
+release was sealed. Only that an order hits a release is noted, nothing of people or items.
 
 hits/ORDER/RELEASE  owned by this module: an empty file. It only ever adds to what is hit: without it the answer is what
                     can be found

@@ -3,7 +3,8 @@
 An order hits what it hits by any of that: people who are loaded anew and content that is registered anew take nothing
 back. It follows from the ledger and the home, so it is the same after a restart: every people table that was loaded is
 kept under its digest, and what a corpus was when a release was sealed from it as long as that release is in the ledger
-(`corpus/registration.py`). Who is one person with whom is asked as it is now: what erased people said is gone.
+(`corpus/registration.py`). Who is one person with whom is asked as it is now, and of erased people as it was when they
+were erased: which seats were one person's outlives what they said.
 """
 
 from __future__ import annotations
@@ -69,12 +70,14 @@ def people_in(desk: Desk, order: Order, *, sealed: int, at: Seconds) -> Mask:
     with desk.lock:
         known = desk.newest
         classes, groups, tables, people = known.classes(at=at), known.groups, known.tables, known.state.people
+        now = set() if people is None else {people.snapshot}
         until = None if order.ended is None else order.ended.position
         loaded = known.people_loaded.in_force(sealed, before=sealed)
         loaded += known.people_loaded.in_force(max(order.position, sealed), before=until)
-    before = {*loaded} - {None if people is None else people.snapshot}
+    # What the table in force says is in the classes, but for links that an erasure undid.
+    asked = now.union(loaded) if tables.linked_when_erased() else {*loaded} - now
     found: Mask = classes_in_scope(order.rule, classes, at=at)[classes.codes]
-    for snapshot in before if order.scope.areas else ():
+    for snapshot in asked if order.scope.areas else ():
         attributes = as_of_table(tables, snapshot, groups=groups, at=at, seats=found.size)
         found |= residences_in_scope(order.rule, attributes, at=at)
     return found
@@ -88,9 +91,11 @@ def as_of_table(
     Args:
         tables: the people tables.
         snapshot: which one of them.
-        groups: who is one person with whom now; so is whom the table links.
+        groups: who is one person with whom now; so is whom the table links, and who was when they were erased.
         at: the time that ages are as of.
         seats: how many there are.
     """
-    links = ((group[0], seat) for group in tables.linked(snapshot).values() for seat in group)
+    linked = (*tables.linked(snapshot).values(), *tables.linked_when_erased())
+    # Others may have been given seats, and erased, since somebody counted them.
+    links = ((group[0], seat) for group in linked for seat in group if seat < seats)
     return join_linked(tables.attributes(snapshot, at=at, seats=seats), joined(groups, links))

@@ -129,8 +129,10 @@ class OrderRows:
             tables = self._desk.newest.people_loaded.in_force(sealed, before=sealed)
         key = tuple(tables), max(sealed, self._order.position)
         if key not in self._moved:
+            # In this order: others may be given seats in between.
+            now = self.people
             people = people_in(self._desk, self._order, sealed=sealed, at=self._at)
-            people[: self.people.size] &= ~self.people
+            people[: now.size] &= ~now
             self._moved[key] = _Before(key, np.flatnonzero(people).astype(np.uint32))
         return self._moved[key]
 

@@ -62,8 +62,8 @@ class PeopleStore(Registry, PeopleTables, Cohorts, Protocol):
         """Store a list of people."""
         ...
 
-    def close(self, people: Sequence[Pseudonym]) -> None:
-        """Close the seats of these people, durably, and know them again if they come back."""
+    def close(self, people: Sequence[Pseudonym], *, linked: Iterable[tuple[int, ...]] = ()) -> None:
+        """Close the seats of these people, durably, and know again them and which seats are one person's."""
         ...
 
     def forget(self, people: Sequence[Pseudonym]) -> None:

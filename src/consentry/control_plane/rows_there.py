@@ -61,8 +61,8 @@ class Asked(NamedTuple):
 
     @property
     def as_decided(self) -> bool:
-        """Whether nobody was loaded or linked since it was decided, and nothing registered."""
-        return max(self.joined, self.corpus.position) <= self.sealed
+        """Whether nobody was loaded, linked or erased since it was decided, and nothing registered."""
+        return max(self.joined, self.erased, self.corpus.position) <= self.sealed
 
 
 class RowsThere:

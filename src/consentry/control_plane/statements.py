@@ -180,9 +180,10 @@ class StatementVerbs:
             seats = self.desk.parts.people.seats_of(people).tolist()
             others = (each for seat in seats for each in self.desk.accounts(present, seat))
             accounts = list(dict.fromkeys([*people, *others]))
+            linked = [each for each in map(present.accounts, seats) if len(each) > 1]
         self.desk.kept.drop()
         # Seats first: a crash in between leaves closed seats with their choices, never open seats without them.
-        self.desk.parts.people.close(accounts)
+        self.desk.parts.people.close(accounts, linked=linked)
         self.desk.parts.personal.erase(accounts)
         # Their items leave what was sealed before what leads to them is forgotten.
         self.amendments.amend()

@@ -3,8 +3,9 @@
     people/
       pseudonyms.bin, index.json     seats (`consentry.corpus.people`)
       table-<digest>.arrow           people snapshots (`consentry.corpus.people_table`)
-      erased.json                    seats whose owners were erased, tokens of the erased, seats checked against them,
-                                     and a mark of it all under a key of the deployment
+      erased.json                    seats whose owners were erased, which of them were one person's, tokens of the
+                                     erased, seats checked against them, and a mark of it all under a key of the
+                                     deployment
 
 Erasing takes three steps, each durable before the next: `close` (seats and tokens are written down), the ledger erases
 what was said, `forget` (no id leads to the seats any more). Interrupted anywhere, it can be asked for again.
@@ -15,6 +16,9 @@ held against every seat there is.
 
 A list without its mark is one of before lists were marked, and is taken while nobody was erased since: the index knows.
 It also counts erasures, each of which closed a seat: a list with fewer is an older one, or was shortened.
+
+What the ledger said of who is one person goes with an erasure; where their items lay must not. So the seats that were
+one person's are written down when they are closed. Of seats of which that was never written, any two may have been.
 """
 
 from __future__ import annotations
@@ -138,6 +142,11 @@ class Population:
         """Return for each seat that a snapshot links to others all seats of the same person."""
         return {} if snapshot is None else self._table(snapshot).linked()
 
+    def linked_when_erased(self) -> Collection[tuple[int, ...]]:
+        """Return the seats of each erased person who had several, or may have had, ascending."""
+        with self._erasing() as written:
+            return written.linked
+
     def _load_table(self, snapshot: Digest) -> PeopleTable:
         return load(self._folder, snapshot)
 
@@ -182,8 +191,11 @@ class Population:
         digits = self._objects.get(digest).hex()
         return [digits[at : at + _HEX_DIGITS] for at in range(0, len(digits), _HEX_DIGITS)]
 
-    def close(self, people: Sequence[Pseudonym]) -> None:
-        """Close the seats of people who are about to be erased, and know them again if they come back."""
+    def close(self, people: Sequence[Pseudonym], *, linked: Iterable[tuple[int, ...]] = ()) -> None:
+        """Close the seats of people who are about to be erased, and know them again if they come back.
+
+        `linked`: the seats, ascending, of each of them who has several.
+        """
         with self._erasing() as written:
             # Before anybody is looked up: whoever is given a seat in between is still to be held against the tokens.
             given = len(self._index) + 1
@@ -192,7 +204,8 @@ class Population:
             # Nobody was erased before: of all seats there are, only these answer to a token.
             checked = written.checked if written.tokens else given
             begun = self._unfinished(written) | seats
-            self._write(_Erased(written.seats | seats, written.tokens | tokens, checked, begun))
+            together = written.linked.union(linked)
+            self._write(_Erased(written.seats | seats, written.tokens | tokens, checked, begun, together))
 
     def _seats_now(self, people: Sequence[Pseudonym]) -> set[int]:
         ordinals = self._index.lookup(of_texts(people))
@@ -234,7 +247,8 @@ class Population:
             closed = written.seats | found if found else written.seats
             # How far it looked is worth writing down once looking again would cost as much as that.
             if closed is not written.seats or known is not written.tokens or seats - written.checked > len(known) > 0:
-                self._write(written._replace(seats=closed, tokens=known, checked=seats))
+                linked = written.linked | _perhaps_one(found) if missed else written.linked
+                self._write(written._replace(seats=closed, tokens=known, checked=seats, linked=linked))
             self._looked = _Looked(known, tokens, seats)
             return self._as_array(closed)
 
@@ -288,6 +302,7 @@ class Population:
         body = {
             "begun": sorted(erased.begun),
             "checked": erased.checked,
+            "linked": sorted(erased.linked),
             "seats": sorted(erased.seats),
             "tokens": sorted(erased.tokens),
         }
@@ -313,18 +328,26 @@ class _Erased(NamedTuple):
     """Closed seats, the tokens of the erased, and the first seat that was not yet held against the tokens.
 
     `begun`: the seats of the last erasure and of what was interrupted, of which some may lead to a person yet.
+    `linked`: those that were one person's, of each who had several.
     """
 
     seats: frozenset[int] = frozenset()
     tokens: frozenset[str] = frozenset()
     checked: int = 1
     begun: frozenset[int] = frozenset()
+    linked: frozenset[tuple[int, ...]] = frozenset()
 
 
 def _parsed(body: Mapping[str, Any]) -> _Erased:
     seats = frozenset(body["seats"])
-    # A list of before says nothing of what was begun: each of its seats may be.
-    return _Erased(seats, frozenset(body["tokens"]), int(body["checked"]), frozenset(body.get("begun", seats)))
+    # A list of before says nothing of what was begun: each of its seats may be. Nor does it say whose they were.
+    begun = frozenset(body.get("begun", seats))
+    linked = frozenset(map(tuple, body["linked"])) if "linked" in body else _perhaps_one(seats)
+    return _Erased(seats, frozenset(body["tokens"]), int(body["checked"]), begun, linked)
+
+
+def _perhaps_one(seats: Collection[int]) -> frozenset[tuple[int, ...]]:
+    return frozenset({tuple(sorted(seats))}) if len(seats) > 1 else frozenset()
 
 
 class _Looked(NamedTuple):

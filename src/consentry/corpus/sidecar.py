@@ -161,7 +161,9 @@ class Sidecar:
 
     def check_range(self, rows: slice, *, seats: int, classes: int) -> None:
         """Raise if a row names a seat or class that is not there: it would be decided as somebody else's."""
-        if self.person[rows].max(initial=0) >= seats or self.klass[rows].max(initial=0) >= classes:
+        first, last = self.involved_row.searchsorted(np.array([rows.start, rows.stop], dtype=np.uint32))
+        named = max(self.person[rows].max(initial=0), self.involved_person[first:last].max(initial=0))
+        if named >= seats or self.klass[rows].max(initial=0) >= classes:
             raise IntegrityError(
                 "corpus-sidecar-damaged",
                 f"the sidecar of `{self.pin.path}` names people or classes that are not there",

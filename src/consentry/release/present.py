@@ -46,12 +46,9 @@ from consentry.ledger.state import EMPTY, Served, State, Stated, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.basis import Knowledge
-from consentry.release.change import Change, is_structural
+from consentry.release.change import Change, Seats, is_structural
 from consentry.release.reaching import Reached, Reaching, reached, reaches_back
 from consentry.release.tables import Bounds
-
-Seats = npt.NDArray[np.uint32]
-Array = npt.NDArray[Any]
 
 
 class Registry(Protocol):
@@ -89,6 +86,10 @@ class PeopleTables(Protocol):
         """Return, for every seat that a snapshot links to others, all seats of the same person."""
         ...
 
+    def linked_when_erased(self) -> Collection[tuple[int, ...]]:
+        """Return the seats of each erased person who had several, or may have had, ascending."""
+        ...
+
 
 class Cohorts(Protocol):
     """The stored lists of people a notice was served to."""
@@ -124,7 +125,7 @@ class Present:
         self.reaching = Reaching()
         self._stretches: list[_Stretch] = []
         self._groups: Mapping[int, tuple[int, ...]] = {}
-        self._notice_code: Array = np.zeros(1, dtype=np.uint16)
+        self._notice_code: npt.NDArray[Any] = np.zeros(1, dtype=np.uint16)
         self._notice_sets: list[Notices] = [()]
         self._notice_numbers: dict[Notices, int] = {(): 0}
         self._classes: tuple[int, PersonClasses] | None = None
@@ -169,8 +170,7 @@ class Present:
         """
         if position == self.position:
             return _NO_SEATS
-        starts = [stretch.start for stretch in self._stretches]
-        first = bisect_right(starts, position) - 1
+        first = bisect_right(self._stretches, position, key=lambda stretch: stretch.start) - 1
         if first < 0 or position > self.position:
             return None
         return np.unique(np.concatenate([stretch.seats for stretch in self._stretches[first:]]))
