@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from service.objectors import There, in_console
+from service.objectors import There, in_console, secret_of
 from service.visitor import words
 
 PART = {"person": "us", "category": ["post", "image"], "reach": "future"}
@@ -45,6 +46,33 @@ def test_what_was_asked_for_is_followed(there: There) -> None:
     assert told.startswith(" Followed We found")
     assert "Collections that were made before stay as they are. You asked for no more than this." in told
     assert "The objector asked for no more." in words(there.staff().get(in_console(path)))
+
+
+AS_ASKED = {"reach": "future", "rest": "as-asked"}
+ON_A_GROUND = {"reach": "untrained", "rest": "legal-claims", "person_reply": "A court case needs it."}
+IN_WHOLE = {"reach": "everything"}
+
+
+@pytest.mark.parametrize(
+    ("matches", "stands"),
+    [
+        ((AS_ASKED, ON_A_GROUND), "Followed in part"),
+        ((ON_A_GROUND, AS_ASKED), "Followed in part"),
+        ((AS_ASKED, ON_A_GROUND, IN_WHOLE), "Followed"),
+        ((IN_WHOLE, ON_A_GROUND), "Followed"),
+        ((IN_WHOLE, {**ON_A_GROUND, "person": "gb"}), "Followed in part"),
+    ],
+)
+def test_what_was_refused_on_a_ground_is_hidden_by_no_other_part(
+    there: There, matches: Sequence[dict[str, str]], stands: str
+) -> None:
+    path = there.file(find=f"more and more of it {matches}")
+    for form in matches:
+        there.deployment.control.objections.add(secret_of(path), "And more.")
+        assert match(there, path, **{"person": "us", **form}) == 303
+    told = read(there, path)
+    assert told.startswith(f" {stands} We found")
+    assert ("You can also complain" in told) is (stands == "Followed in part")
 
 
 @pytest.mark.parametrize(

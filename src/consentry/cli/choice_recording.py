@@ -29,7 +29,8 @@ def put_down(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
     held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
     lines = [f"Recorded at position {position}, about {said.choice.purpose}. It holds for {held}.", *unknown.lines]
     if stays is not None:
-        lines.append(f"An earlier no of theirs goes further, and stays: {stays}. A yes, or taking it back, ends it.")
+        ends = "A yes with the account that said it, or taking it back, ends it."
+        lines.append(f"An earlier no of theirs goes further, and stays: {stays}. {ends}")
     unread = said.choice.state is not ChoiceState.REFUSED and said.notice is None
     if unread:
         lines.append("It takes a no back and names no notice: it counts, and the platform answers for what was shown.")

@@ -48,10 +48,10 @@ class Asker:
         return [each.position for each in spoken if purpose is None or concerns(each.choice, purpose)]
 
     def further_than(self, choice: Choice) -> LiveChoice | None:
-        """Return their refusal that counts for all that another one is about and undoes more; None if there is none."""
+        """Return their refusal, with any account, that counts for all another one is about and undoes more, if any."""
         further = [
             each.choice
-            for each in self.own
+            for each in self.said
             if each.choice.key.purpose in choice.purpose.lineage
             and (each.choice.key.category is None or choice.categories == {each.choice.key.category})
             and (each.choice.key.item is None or choice.items == {each.choice.key.item})

@@ -52,14 +52,14 @@ def require_rest(
 
 
 def followed_in_part(course: Iterable[Told]) -> bool:
-    """Say whether content of anybody may still be used though its use was objected to, by what staff read of it."""
-    left: dict[str, bool] = {}
-    for each in course:
-        said = each.words
-        if each.what == "matched" and "person" in said:
-            part = _is_part(said.get("categories", ()), said["reach"]) and not said.get("as_asked", False)
-            left[said["person"]] = part and left.get(said["person"], True)
-    return any(left.values())
+    """Say whether content of anybody may still be used though its use was objected to, by what staff read of it.
+
+    That the objector asked for no more is true of the match that says so, and of no ground beside it: only a match in
+    whole leaves nothing.
+    """
+    matched = [each.words for each in course if each.what == "matched" and "person" in each.words]
+    whole = {said["person"] for said in matched if not _is_part(said.get("categories", ()), said["reach"])}
+    return any(said["person"] not in whole and not said.get("as_asked", False) for said in matched)
 
 
 def what_stays(desk: Desk, refusal: Choice, *, person: Pseudonym, seat: int) -> str | None:

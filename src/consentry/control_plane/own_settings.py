@@ -6,7 +6,7 @@ Nobody gets a seat by looking. What is shown costs what the person has: postings
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from consentry.digests import Digest
 from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import Pseudonym
-from consentry.ledger.state import Published, Stated
+from consentry.ledger.state import Published, Sealed, Stated
 from consentry.oversight.lost_events import Lost
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
@@ -124,7 +124,10 @@ class OwnSettings:
         return [each for each in Purpose if each in deciding and not asker.spoke_about(each)]
 
     def uses(self, person: Pseudonym) -> list[OwnUse]:
-        """Return every use for training that is decided about, and every one they said something about."""
+        """Return every use for training that is decided about, or that they said something about.
+
+        Beside those, the uses for which releases were made before, and are not withdrawn.
+        """
         asker = self.asker(person)
         corpora, complete = self.corpora()
         with self.desk.lock:
@@ -133,7 +136,7 @@ class OwnSettings:
             further = {
                 said.choice.key.purpose for said in asker.said if Purpose.TRAIN_AI.covers(said.choice.key.purpose)
             }
-            purposes = [each for each in Purpose if each in deciding or each in further]
+            purposes = _with_sealed({*deciding, *further}, present.state.releases.values())
             at = self.desk.parts.clock()
             known = {purpose: self.knowledge(present, purpose, at=at) for purpose in purposes}
             rules = {purpose: present.suspensions(purpose) for purpose in purposes}
@@ -291,10 +294,22 @@ class OwnSettings:
         return self._known[purpose][1]
 
 
+def _with_sealed(uses: Collection[Purpose], releases: Iterable[Sealed]) -> list[Purpose]:
+    """Return uses with those of releases that are not withdrawn, where a no to none of the others reaches these."""
+    sealed = {each.purpose for each in releases if each.withdrawn is None}
+    found = set(uses)
+    for purpose in (each for each in Purpose if each in sealed and Purpose.TRAIN_AI.covers(each)):
+        if not any(each.covers(purpose) or purpose.covers(each) for each in found):
+            found.add(purpose)
+    return [each for each in Purpose if each in found]
+
+
 def _undecided(question: Question) -> Stands:
     """Say how a use stands that no policy set decides about: nothing is used, and what they said counts below it."""
     found = stands(question)
-    return replace(found, situation=Situation.OFF if found.whole else Situation.ASKS, obstacles=())
+    spoke = any(concerns(each, question.purpose) for each in question.said)
+    situation = Situation.OFF if found.whole else Situation.ASKS if spoke else Situation.STOPPED
+    return replace(found, situation=situation, obstacles=())
 
 
 def _facts(known: Knowledge, asker: Asker) -> PersonClass:

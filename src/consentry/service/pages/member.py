@@ -44,7 +44,7 @@ from consentry.service.pages.member_asked import (
 )
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_document import document
-from consentry.service.pages.member_held import held_still
+from consentry.service.pages.member_held import held_still, reaching, told_of
 from consentry.service.pages.member_items import AFFORDABLE, looks, shown_again
 from consentry.service.pages.member_saved import just_saved, meanwhile
 from consentry.service.pages.member_shown import Rows, of_use, written
@@ -112,7 +112,9 @@ def show(
     control, person = deployment.control, person_of(who)
     if wants_document(request, form):
         found = _blocks(request, control, who)
-        body = canonical_json(document(found, _effects(control, person, found)[0]))
+        effects, _ = _effects(control, person, found)
+        told = told_of(found, held_still(control, found, effects=effects))
+        body = canonical_json(document(told, effects))
         return Response(body, headers=_VARY, media_type="application/json")
     signalled = record_no(request, control, person=person) if who.may(Action.OWN_CHOOSE) else []
     done = just_saved(control, person, positions=[*map(str, signalled), *saved])
@@ -228,11 +230,10 @@ def _effects(
     """Return in numbers what a no would undo, as far as that comes at once: of each use, and of each kind in it."""
     content, left = control.own_content, AFFORDABLE
     aims: dict[tuple[str, str], Aim] = {}
-    for use in found:
-        if not use.policy or use.erased:
-            continue
-        left -= looks(control, use)
-        if left >= 0:
+    for use in reaching(control, found):
+        cost = looks(control, use)
+        if cost <= left:
+            left -= cost
             aims[use.purpose, ""] = Aim(purpose=use.purpose)
             aims |= {
                 (use.purpose, each.category): Aim(purpose=use.purpose, categories=frozenset({each.category}))
@@ -301,6 +302,7 @@ def _shown(
     found = _blocks(request, control, who)
     effects, of_kinds = _effects(control, person, found)
     held = held_still(control, found, effects=effects)
+    found = told_of(found, held)
     rows: dict[str, Rows] = {use.purpose: of_use(use) for use in found}
     if waiting:
         given, stale = unsaved.still_meant(given, rows)
@@ -315,8 +317,6 @@ def _shown(
         effects=effects,
         held=held,
         besides={use.purpose: say.BESIDES[use.purpose] for use in found if _has_apart(use, found)},
-        held_words=say.HELD_STILL,
-        held_minor=say.HELD_STILL_MINOR,
         of_kinds=of_kinds,
         reaches=say.REACHES,
         done=done,
