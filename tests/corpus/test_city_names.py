@@ -111,7 +111,13 @@ def test_a_city_elsewhere_is_not_taken_for_one_in_the_place_beside_it(text: str)
 
 
 def test_who_moved_to_a_town_in_a_sentence_is_not_taken_for_where_the_account_was() -> None:
-    for text in ("now in Munich", "Texas, now in Munich", "moved to Munich"):
+    left = (
+        "expat from California living in Lyon",
+        "currently Munich but from Ohio",
+        "NYC (moved)",
+        "Munich not out now",
+    )
+    for text in ("now in Munich", "Texas, now in Munich", "moved to Munich", *left):
         assert not resolve(Signals(country="US", location=text)).established
 
 

@@ -241,10 +241,22 @@ MOVED = (
     *("now in Smalltown", "Texas, now in Smalltown", "Texas -> now Smalltown", "Smalltown (currently)", "jetzt Dorf"),
     *("Moved to Smalltown", "now in Smalltown, before Texas", "expat", "сейчас в деревне", "Texas. Moved abroad, x"),
     *("Texas. Now Smalltown.", "Smalltown now", "Texas and now Smalltown"),
+    *("emigrated from the USA to Smalltown", "umgezogen von Texas nach Dorf", "Expat from Texas in Smalltown"),
+    *("expat from Texas living in Smalltown", "currently Smalltown but from Texas", "Texas (moved)", "Texas expat"),
+    *("Expat from Smalltown, TX, in Smalltown", "Expat from Smalltown, TX, USA", "ahora en Pueblo, de Texas, USA"),
+    *(
+        "moved out of Texas",
+        "now somewhere outside Texas",
+        "currently not in Texas",
+        "jetzt Dorf, aus Texas",
+        "left Texas",
+    ),
+    *("now Smalltown born in Texas", "parti du Texas", "EXPAT FROM TEXAS IN SMALLTOWN"),
 )
 STAYED = (
     *("now in Texas", "Currently: Smalltown, Texas", "now in Smalltown, TX, USA", "Born in Smalltown", "Smalltown"),
-    *("Texas now", "Texas (currently)"),
+    *("Texas now", "Texas (currently)", "expat from Smalltown in Texas"),
+    *("now in Wilmington, DE, USA", "now in the Isle of Man", "Originally from Smalltown, now in Texas"),
 )
 
 
@@ -258,6 +270,11 @@ def test_who_moved_to_a_place_nobody_knows_may_not_live_where_the_account_says(l
 @pytest.mark.parametrize("location", STAYED)
 def test_who_moved_to_a_place_that_is_known_may_live_there(location: str) -> None:
     assert resolve(Signals(country="US", location=location)).established
+
+
+def test_the_code_of_a_state_is_no_word_for_where_somebody_went() -> None:
+    assert not resolve(Signals(country="US", location="Expat from Gary, IN, USA")).established
+    assert resolve(Signals(country="US", location="Moved from Smalltown for Gary, IN, USA")).established
 
 
 @pytest.mark.parametrize("location", ["Germany, Europe", "Paris, France (EU)", "Asia", "over the rainbow"])

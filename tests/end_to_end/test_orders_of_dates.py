@@ -18,7 +18,7 @@ import pytest
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.suspend import drained_words
 from consentry.corpus.registration import forget_earlier
-from consentry.ledger.oversight_events import LeaseEnd, Origin
+from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose
@@ -55,6 +55,13 @@ def suspend(deployment: Deployment, scope: Scope) -> str:
 
 def granted(deployment: Deployment, release: str) -> tuple[Lease, str]:
     return deployment.control.leases.grant(release, job="j", model="m", ttl_ms=3_600_000)
+
+
+def of_model(deployment: Deployment, model: str) -> str:
+    """Suspend the same for one model, which is made known first."""
+    lease, secret = deployment.control.leases.grant(build(deployment), job="k", model=model, ttl_ms=3_600_000)
+    deployment.control.leases.end(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=0)
+    return suspend(deployment, replace(DATED, models=frozenset({model})))
 
 
 def state_of(deployment: Deployment, lease: Lease) -> str:
@@ -301,17 +308,52 @@ def test_an_order_is_not_drained_while_a_lease_is_open_that_came_to_it_later(pla
     assert stops(deployment, order) == (None, [before.lease, after.lease])
     control.leases.end(before.lease, secret=secret, how=LeaseEnd.RELEASED, step=9)
     assert stops(deployment, order) == (2, [before.lease, after.lease])
-    assert stops(deployment, same) == (1, [before.lease]), "an end names one order"
+    assert stops(deployment, same) == (2, [before.lease, after.lease]), "an end names one order of those that hit"
     head = deployment.ledger.head()
     assert control.orders.drain() == []
     assert deployment.ledger.head() == head, "it is said once more, and not again and again"
     control.reports.schedule("c", "q", title="t", due=BEFORE, by="anna")
-    reported, _ = control.reports.generate("c", "q")["orders"]
-    assert reported["drained"]["leases"] == 2
+    assert [each["drained"]["leases"] for each in control.reports.generate("c", "q")["orders"]] == [2, 2]
     assert drained_words(control.orders.get(order)) == "after a time that is unknown, 2 leases"
     restarted = again(place)
-    assert stops(restarted, order) == (2, [before.lease, after.lease])
+    assert stops(restarted, order) == stops(restarted, same) == (2, [before.lease, after.lease])
     restarted.close()
+
+
+def test_an_end_counts_for_every_order_that_hit_while_the_one_it_names_is_not_drained(place: Place) -> None:
+    deployment, leases = place[1], place[1].control.leases
+    reading, secret = leases.grant(build(deployment), job="j", model="x", ttl_ms=3_600_000)
+    named, other = suspend(deployment, DATED), of_model(deployment, "m")
+    load(place, "US")
+    later, its_secret = granted(deployment, build(deployment))
+    load(place, "BR")
+    leases.end(later.lease, secret=its_secret, how=LeaseEnd.STOPPED, step=9)
+    assert stops(deployment, named) == (None, [reading.lease, later.lease])
+    assert stops(deployment, other) == (1, [later.lease])
+    leases.end(reading.lease, secret=secret, how=LeaseEnd.STOPPED, step=9)
+    assert stops(deployment, named) == (2, [reading.lease, later.lease])
+
+
+def test_a_lease_that_ends_while_tables_are_removed_counts_for_every_order_that_hit_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, control = place[1], place[1].control
+    load(place, "US")
+    other = of_model(deployment, "m")
+    lease, _ = granted(deployment, build(deployment))
+    removed = control.orders.handouts.remove
+
+    def remove() -> None:
+        if control.desk.present().overseen.leases.open():
+            load(place, "BR")
+            with control.desk.at_head() as session:
+                newest = control.orders.issuing.every()[-1]
+                session.append([LeaseEnded(lease=lease.lease, how=LeaseEnd.STOPPED, order=newest.order, step=9)])
+        removed()
+
+    monkeypatch.setattr(control.orders.handouts, "remove", remove)
+    assert stops(deployment, suspend(deployment, DATED)) == (1, [lease.lease])
+    assert stops(deployment, other) == (1, [lease.lease])
 
 
 def test_a_job_that_ended_before_somebody_moved_there_is_counted_where_it_is_listed(place: Place) -> None:

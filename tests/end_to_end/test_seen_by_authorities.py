@@ -213,6 +213,36 @@ def test_what_the_counts_of_a_release_exclude_is_not_looked_for(looked: list[str
         assert looked
 
 
+def test_only_so_much_is_remembered_of_all_authorities(own: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for longest ago goes, also of where nothing was found; asked for again it is found again."""
+    names, areas = [build(own[1]) for _ in range(2)], [BRAZIL, CNIL.areas, frozenset({"US"})]
+    content = own[1].control.authority_view._content
+    counted, found = list[str](), list[str]()
+
+    def noting(noted: list[str], looks: Callable[..., Any]) -> Callable[..., Any]:
+        def look(name: str, *more: Any) -> Any:
+            noted.append(name)
+            return looks(name, *more)
+
+        return look
+
+    monkeypatch.setattr(content.archive, "open", noting(counted, content.archive.open))
+    monkeypatch.setattr(content.rows, "_rows", noting(found, content.rows._rows))
+    said = [releases(own[1], each) for each in areas]
+    counted.clear()
+    found.clear()
+    assert [releases(own[1], each) for each in areas] == said
+    assert (counted, found) == ([], []), "there is room for all"
+    for module, kept in (("rows_there", "KEPT_COUNTS"), ("content_there", "KEPT_COUNTS"), ("rows_there", "_KEPT_ROWS")):
+        monkeypatch.setattr(f"consentry.control_plane.{module}.{kept}", 0, raising=False)
+    build(own[1])
+    releases(own[1], areas[1])
+    counted.clear()
+    found.clear()
+    assert {name: releases(own[1], areas[0])[name] for name in names} == said[0]
+    assert {*names} <= {*counted} & {*found}
+
+
 def test_what_cannot_be_read_for_a_moment_is_not_known_for_that_moment(about: Place) -> None:
     release = build(about[1])
     train(about[1], release, "drafts", [[0, 0, 2]])

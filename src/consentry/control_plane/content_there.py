@@ -15,8 +15,9 @@ from pyroaring import BitMap64
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
+from consentry.control_plane.lru import Lru
 from consentry.control_plane.removals import Removals
-from consentry.control_plane.rows_there import Asked, RowsThere
+from consentry.control_plane.rows_there import KEPT_COUNTS, Asked, RowsThere
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.digests import Digest
 from consentry.errors import ConsentryError
@@ -81,7 +82,7 @@ class ContentThere:
         self.removals = removals
         self.trained_on = trained_on
         self.losses = losses
-        self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
+        self._counts = Lru[dict[str, Any]](lambda _: 1)
         self._models: dict[Areas, tuple[int, Mapping[str, Asked], Mapping[str, OfModel]]] = {}
 
     def find(self, areas: Areas) -> ContentFound:
@@ -185,7 +186,7 @@ class ContentThere:
             if kinds[outcome] == "used":
                 category = tally.kinds[kind].category
                 counts["used_by_category"][category] = counts["used_by_category"].get(category, 0) + items
-        self._counts[manifest, areas] = counts
+        self._counts.put((manifest, areas), counts, most=KEPT_COUNTS)
         return counts
 
     def models(self, found: ContentFound, known: Known) -> list[dict[str, Any]]:

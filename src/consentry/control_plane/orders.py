@@ -138,17 +138,18 @@ class OrderVerbs:
         it is not, and whoever looks next removes them. A held lock would keep those waiting who write a table.
         """
         self.hits.foresee()
-        looked_at = {body.order for body in self._to_note()}
-        if not looked_at:
-            return []
-        self.handouts.remove()
-        with self.desk.lock:
-            # An order that was given meanwhile may hit a table that stands: its turn is the next.
-            done = [body for body in self._to_note() if body.order in looked_at]
-            if done:
-                self.issuing.note_drained(done)
-        names = [body.order for body in done]
-        return [order for order in self.desk.present().overseen.orders if order.order in names]
+        looked_at: set[str] = set()
+        while True:
+            with self.desk.lock:
+                done = self._to_note()
+                names = {body.order for body in done}
+                if names <= looked_at:
+                    if done:
+                        self.issuing.note_drained(done)
+                    return [order for order in self.desk.present().overseen.orders if order.order in names]
+            # What an order hits that was given meanwhile, or that a lease came to, may be a table that stands.
+            looked_at |= names
+            self.handouts.remove()
 
     def _to_note(self) -> list[OrderDrained]:
         with self.desk.lock:
@@ -168,8 +169,8 @@ class OrderVerbs:
 
 
 def _late(overseen: Overseen) -> list[Lease]:
-    """Return the leases that ended by an order since it was noted as drained."""
-    noted = ((order, order.drained.position) for order in overseen.orders if order.drained is not None)
+    """Return the leases that ended by an order and are not among those with which it was noted as drained."""
+    noted = ((order, 0 if order.drained is None else order.drained.position) for order in overseen.orders)
     return [
         lease
         for order, position in noted

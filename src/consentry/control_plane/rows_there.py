@@ -27,6 +27,7 @@ from consentry.control_plane.consumption import RowsOfFiles
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.known_files import KnownFile
+from consentry.control_plane.lru import Lru
 from consentry.control_plane.once_known import as_of_table
 from consentry.corpus.classes import Residing
 from consentry.digests import Digest
@@ -42,8 +43,12 @@ from consentry.release.in_scope import Mask, ScopeTables, rows_in_scope, rows_in
 from consentry.release.sealed import SealedRelease
 from consentry.release.tallies import UNRESOLVED_PLACE
 
+KEPT_COUNTS = 1 << 17
+"""How many counts are remembered, of all releases and areas: those asked for last. Each takes about a kilobyte."""
 _KEPT_ROWS = 1 << 26
-"""How many rows are remembered, of all releases and areas: those that were asked about last."""
+"""The same of rows."""
+_AT_LEAST = 1 << 9
+"""For how many rows those of a release count that holds none there: that is remembered as well."""
 _NEVER = Registered("", 0)
 _ANYTHING = Scope().rule("there", why="by or about people who live there")
 
@@ -74,8 +79,8 @@ class RowsThere:
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
         self._looking = Lock()
-        self._rows_of: dict[tuple[Digest, Areas], tuple[Asked, RowsOfFiles]] = {}
-        self._counts: dict[tuple[Digest, Areas], tuple[Asked, int]] = {}
+        self._rows_of = Lru[tuple[Asked, RowsOfFiles]](lambda known: _AT_LEAST + _rows_in(known[1]))
+        self._counts = Lru[tuple[Asked, int]](lambda _: 1)
 
     def asked(self, known: Known) -> dict[str, Asked]:
         """Return what the rows of each release depend on, newest first. The caller holds the lock."""
@@ -96,7 +101,7 @@ class RowsThere:
                 counts[name] = None
                 if rows is not None:
                     counts[name] = count = _rows_in(rows)
-                    self._counts[asked[name].manifest, areas] = asked[name], count
+                    self._counts.put((asked[name].manifest, areas), (asked[name], count), most=KEPT_COUNTS)
             return counts
 
     def of(self, names: Iterable[str], asked: Mapping[str, Asked], *, areas: Areas) -> dict[str, RowsOfFiles | None]:
@@ -111,7 +116,7 @@ class RowsThere:
         look: _Look | None = None
         for name in names:
             key = asked[name].manifest, areas
-            known = self._rows_of.pop(key, None)
+            known = self._rows_of.get(key)
             if known is None or known[0] != asked[name]:
                 look = _Look(self.archive.desk, areas) if look is None else look
                 rows = self._rows(name, asked[name], look)
@@ -119,11 +124,8 @@ class RowsThere:
                     yield name, None
                     continue
                 known = asked[name], rows
-            self._rows_of[key] = known  # as the one that was asked for last
+                self._rows_of.put(key, known, most=_KEPT_ROWS)
             yield name, known[1]
-        kept = sum(_rows_in(each) for _, each in self._rows_of.values())
-        while kept > _KEPT_ROWS and len(self._rows_of) > 1:
-            kept -= _rows_in(self._rows_of.pop(next(iter(self._rows_of)))[1])
 
     def _rows(self, name: str, asked: Asked, look: _Look) -> RowsOfFiles | None:
         try:

@@ -11,8 +11,9 @@ can list every such sentence, so three things are asked, and each may hold a tex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import takewhile
 
 from babel.core import get_global
 
@@ -58,13 +59,25 @@ _DOUBTS_WITHIN = _folded("""
     """)
 """The same in languages that are written without spaces."""
 
-MOVED = _folded("""
-    now currently presently moved moving relocated relocating emigrated immigrated abroad expat expats expatriate
-    exile exiled jetzt nun derzeit momentan umgezogen weggezogen ausgewandert ausland actuellement maintenant
-    désormais parti expatrié expatriée ahora actualmente emigrado expatriado agora atualmente adesso attualmente
-    trasferito nu verhuisd vertrokken flyttet flyttat teraz şimdi теперь сейчас переехал переехала уехал الآن כעת
+_NOW = _folded("""
+    now currently presently jetzt nun derzeit momentan actuellement maintenant désormais ahora actualmente agora
+    atualmente adesso attualmente nu teraz şimdi теперь сейчас الآن כעת
+    """)
+"""Those of them with which the name beside them is where somebody is by now."""
+_MOVED = _NOW | _folded("""
+    moved moving relocated relocating emigrated immigrated emigrant migrated left fled escaped abroad expat expats
+    expatriate exile exiled umgezogen weggezogen ausgewandert ausland parti expatrié expatriée emigrado expatriado
+    trasferito verhuisd vertrokken flyttet flyttat переехал переехала уехал
     """)
 """Those of them that say that somebody is not, or not any more, where the platform first knew them."""
+_FROM = _folded("""
+    from out off of left fled escaped aus von ab de du des del do da das dos desde di dei degli della dal dalla dai
+    dagli uit van af fra från z ze od из от с من
+    """)
+"""Words behind which there is where somebody was, up to one of `_TO`."""
+_TO = _folded("to into for in at nach zu im ins en à au aux a al em para naar te til i w на в إلى في")
+_ELSEWHERE = _FROM | (DOUBTS - _MOVED)
+"""Words behind which there is where somebody is not."""
 
 _SURROUNDINGS = _folded("""
     metro metropolitan coast bay valley area region state province county district city town earth planet world
@@ -101,16 +114,41 @@ def doubts(piece: str) -> bool:
     return bool(doubtful) and not (len(words) > 1 and readings_of(piece) is not None)
 
 
-def since_moved(piece: str) -> str:
-    """Return what stands from the first word on that says that somebody is somewhere else by now; empty if none does.
+def moved_to(pieces: Sequence[str]) -> Iterator[list[str]]:
+    """Yield, for each piece that says that somebody is somewhere else by now, what may say where that is.
 
-    Of a piece that ends with that word it is the whole: `Smalltown now`.
+    What stands behind `from`, or another word that denies or dates, is where they were, or are not: it is left out.
     """
+    for number, piece in enumerate(pieces):
+        if since := _since_moved(piece):
+            follows = takewhile(lambda each: not doubts(each), pieces[number + 1 :])
+            alone = number == len(pieces) - 1 and len(piece.split()) == 1 and fold(piece) in _NOW  # `Texas (currently)`
+            yield _without_origins("\n".join(pieces[-2:] if alone else [since, *follows])).split("\n")
+
+
+def _since_moved(piece: str) -> str:
+    """Return what stands from the last word on that says so, before it where it is a `now` at the end; else empty."""
     words = list(_WORD.finditer(piece))
-    moved = next((number for number, word in enumerate(words) if fold(word[0]) in MOVED), None)
-    if moved is None:
-        return ""
-    return piece if moved == len(words) - 1 else piece[words[moved].start() :]
+    moved = [number for number, word in enumerate(words) if fold(word[0]) in _MOVED]
+    if moved and moved[-1] == len(words) - 1 and fold(words[-1][0]) in _NOW:  # `Smalltown now`
+        return piece[words[moved[-2]].start() :] if len(moved) > 1 else piece
+    return piece[words[moved[-1]].start() :] if moved else ""
+
+
+def _without_origins(text: str) -> str:
+    """Return lines without what stands behind words of `_ELSEWHERE`; behind those of `_FROM`, up to one of `_TO`."""
+    words = list(_WORD.finditer(text))
+    coded = codes().keys() & text.split("\n")  # `Wilmington, DE`
+    kept, start, behind = "", 0, ""
+    for number, word in enumerate(words):
+        said = "" if word[0] in coded else fold(word[0])
+        around = text[words[max(number - 1, 0)].start() : words[min(number + 1, len(words) - 1)].end()]
+        if behind in _FROM and said in _TO:
+            start, behind = word.start(), ""
+        elif said in _ELSEWHERE and readings_of(around) is None:  # `Rio de Janeiro`
+            kept += "" if behind else f"{text[start : word.start()]}from "
+            behind = said if not behind or behind in _FROM else behind
+    return kept if behind else kept + text[start:]
 
 
 def spans_years(text: str) -> bool:

@@ -25,7 +25,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import takewhile
 from typing import NamedTuple
 
 from consentry.corpus.flags import FLAG, read_flag
@@ -33,10 +32,10 @@ from consentry.corpus.location_doubt import (
     adds_nothing,
     doubts,
     is_a_label,
+    moved_to,
     names_a_zone,
     reads_as_name,
     says_nothing,
-    since_moved,
     spans_years,
 )
 from consentry.corpus.namesakes import SHARED, fits, in_europe, is_within, most_specific, provinces
@@ -142,15 +141,8 @@ def _says_europe(text: str) -> bool:
 
 def _says_elsewhere(text: str) -> bool:
     """Say whether somebody says to be in a place by now that nobody knows, as in `Texas, now in Munich`."""
-    pieces = [piece.text for piece in _pieces(text)] if since_moved(text) else []
-    for number, piece in enumerate(pieces):
-        if since := since_moved(piece):
-            follows = takewhile(lambda each: not doubts(each), pieces[number + 1 :])
-            alone = number == len(pieces) - 1 and len(piece.split()) == 1  # `Texas (currently)`
-            meant = pieces[-2:] if alone else [since, *follows]
-            if not any(_read(each, first=False).readings for each in meant):
-                return True
-    return False
+    meant = moved_to([piece.text.strip() for piece in _pieces(text)])
+    return any(not any(_read(each, first=False).readings for each in said) for said in meant)
 
 
 def _says_something(text: str) -> bool:

@@ -125,8 +125,12 @@ class Leases:
         return tuple(self._leases[name] for name in tuple(self._open))
 
     def ended_by(self, order: str) -> tuple[Lease, ...]:
-        """Return the leases that an order hit when they ended, in the order in which they did."""
+        """Return the leases whose end names an order, in the order in which they did: one of those that hit them."""
         return tuple(self._leases[name] for name in self._ended_by.get(order, ()))
+
+    def made_to_stop(self) -> tuple[Lease, ...]:
+        """Return the leases that any order hit when they ended."""
+        return tuple(self._leases[name] for names in tuple(self._ended_by.values()) for name in tuple(names))
 
     def open_at(self, position: int) -> tuple[Lease, ...]:
         """Return the leases that were open when the event at a position was said, as they are now, oldest first."""
