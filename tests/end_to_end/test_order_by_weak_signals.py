@@ -1,4 +1,4 @@
-"""What holds somebody back takes nothing out of an order: nobody is elsewhere on the word of a time zone or a locale."""
+"""Nobody is out of an order on the word of a time zone or a locale: what holds somebody back releases nothing."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import numpy as np
 from pyroaring import BitMap64
 
 from consentry.control_plane.hits import Hits, rows_hit
+from consentry.control_plane.model_holding import learned
 from consentry.control_plane.once_known import items_of
 from consentry.control_plane.order_rows import OrderRows
 from consentry.corpus.registration import Corpus
@@ -124,13 +125,14 @@ class WhatIf:
         releases = self._present.state.releases
         if self._scope.models:
             return [name for name in releases if name in read]
-        learned = {use.release for model in self._present.overseen.lineage for use in model.uses}
+        lineage = self._present.overseen.lineage
+        in_weights = {each.use.release for model in lineage for each in learned(lineage, model.name)}
         return [
             name
             for name, sealed in releases.items()
             if name in read
-            or (self._scope.concerns(sealed.purpose) and (sealed.withdrawn is None or name in learned))
-            or (self._serving and name in learned)
+            or (self._scope.concerns(sealed.purpose) and (sealed.withdrawn is None or name in in_weights))
+            or (self._serving and name in in_weights)
         ]
 
     def _parts(self, name: str) -> tuple[SealedRelease, list[_Part]] | None:
@@ -181,9 +183,10 @@ class WhatIf:
         return {each: held[each] for each in hit if not self._hits.barred_for_good(each)}
 
     def _models(self, held: Collection[str]) -> set[str]:
-        """Return the models that an order names, or that learned from what is in its scope, themselves or by a base."""
+        """Return the models that an order names, or that have what is in its scope in their weights."""
         lineage = self._present.overseen.lineage
         if self._scope.models:
             return {each.name for each in lineage if self._scope.names(lineage.ancestry(each.name))}
-        direct = {each.name for each in lineage if any(use.release in held for use in each.uses)}
-        return {each.name for each in lineage if not direct.isdisjoint(lineage.ancestry(each.name))}
+        return {
+            model.name for model in lineage if any(each.use.release in held for each in learned(lineage, model.name))
+        }
