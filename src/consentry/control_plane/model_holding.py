@@ -2,9 +2,11 @@
 
 Rules:
 
-* It is held if it or a base is gone, if a deadline passed, if an order in force names it or one it was made of, and if
-  an order in force covers serving (every use, if it names none) and hits a release that is in its weights: one that
-  it or a base was trained on, and was not trained anew since.
+* It is held if it or a base is gone, if a deadline passed, and if an order in force covers serving (every use, if it
+  names none) and hits a release that is in its weights: one that it or a base was trained on, and was not trained anew
+  since.
+* An order that names models holds those alone, and what is built on them; whatever they were trained on if all content
+  is in its scope, and if nobody knows what they were trained on.
 * **Trained before.** The end of an order gives serving back as it gives every use back: what was learned before the
   suspension was learned on the terms of then, and whoever wants it undone says so by an order that goes on. So it is
   served, and it is said which suspension it was trained before (record 0045).
@@ -14,7 +16,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -23,7 +25,7 @@ from consentry.control_plane.hits import Hits
 from consentry.ledger.state import Sealed
 from consentry.oversight.lineage import Model, Models, Use
 from consentry.oversight.model_standing import ModelStanding
-from consentry.oversight.order import Order, in_words
+from consentry.oversight.order import Order, Scope, in_words
 from consentry.oversight.overseen import Overseen
 from consentry.policy.vocabulary import Purpose
 
@@ -74,14 +76,12 @@ class HeldModels:
         ]
         return [*reasons, *self._trained_against(known, model.name)]
 
-    def _stops(self, order: Order, ancestry: list[str], used: Iterable[str]) -> bool:
-        """Say whether an order names a model or one it is built on, or covers the use of what it was trained on."""
-        if order.scope.models:
-            return order.scope.names(ancestry)
-        if not order.scope.concerns(Purpose.SERVE):
+    def _stops(self, order: Order, ancestry: list[str], used: Collection[str]) -> bool:
+        """Say whether an order covers serving a model, given with those it is built on and what it learned from."""
+        if not (order.scope.concerns(Purpose.SERVE) and order.scope.names(ancestry)):
             return False
         # Without the lock: it takes a moment, and leases are renewed meanwhile.
-        return any(self.hits.found_out(order, release) for release in used)
+        return covers_learned(order.scope, used, hit=lambda release: self.hits.found_out(order, release))
 
     def _trained_against(self, known: _Known, name: str) -> Iterator[str]:
         """Yield that a model is said to be trained on a release since an order barred it, for each of both."""
@@ -128,6 +128,19 @@ class HeldModels:
         if sealed is None or sealed > order.position or not order.bars(sealed):
             return False
         return order.scope.names(None) and self.hits.hit(order, use.release)
+
+
+def covers_learned(scope: Scope, used: Collection[str], *, hit: Callable[[str], bool]) -> bool:
+    """Say whether a scope that is about a model, by name or as about any, covers what that was trained on.
+
+    Args:
+        scope: the scope.
+        used: the releases that are in the weights of the model.
+        hit: whether a release holds something in the scope.
+    """
+    if scope.models and (not used or scope == Scope(purposes=scope.purposes, models=scope.models)):
+        return True
+    return any(map(hit, used))
 
 
 def _sealed(known: _Known, use: Use) -> int | None:
