@@ -43,7 +43,9 @@ ITEMS = st.builds(
 def test_it_is_what_the_rule_may_match(rule: Rule, who: PersonClass, what: ItemClass) -> None:
     person = Person(places=who.places, established=who.established, age=Age.ADULT)
     item = Item(category=what.category, visibility=what.visibility, created=AT)
-    cases = [Case(person, place, item, ChoiceState.UNSET, AT) for place in who.places or (None,)]
+    # Where no residence is established somebody may live anywhere, whatever weak signals say.
+    places = [*who.places, *(() if who.places and who.established else (None,))]
+    cases = [Case(person, place, item, ChoiceState.UNSET, AT) for place in places]
     expected = any(match(rule, case)[0] is not Truth.NO for case in cases)
     assert (_may_live_there(who, rule, AT) and _may_be_such(what, rule)) == expected
 

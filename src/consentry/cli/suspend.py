@@ -128,11 +128,12 @@ def _say_held(out: Output, scope: Scope) -> None:
     """Say which commands tell what an order holds beside jobs: finding it out takes the whole deployment."""
     if not scope.models:
         out.hint("What was sealed and holds any of it is no longer readable. Which that is: consentry release list")
-    if scope.models:
-        named = ", ".join(sorted(scope.models))
-        out.hint(f"Held from being served: {named}, and what is built on that. Ask: consentry model may-serve NAME")
-    elif scope.concerns(Purpose.SERVE):
-        out.hint("Models that learned from that are held from being served. Ask: consentry model may-serve NAME")
+    if scope.concerns(Purpose.SERVE):
+        held = "Models that learned from that are held from being served"
+        if scope.models:
+            named = ", ".join(sorted(scope.models))
+            held = f"Held from being served: {named}, and what is built on that, if it learned what is in the scope"
+        out.hint(f"{held}. Ask: consentry model may-serve NAME")
 
 
 def _what_if(out: Output, scope: Scope, **said: Any) -> None:

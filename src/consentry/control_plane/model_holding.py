@@ -2,8 +2,11 @@
 
 Rules:
 
-* It is held if it or a base is gone, if a deadline passed, if an order in force names it or one it was made of, and if
-  an order in force covers serving (every use, if it names none) and hits a release that it or a base was trained on.
+* It is held if it or a base is gone, if a deadline passed, and if an order in force covers serving (every use, if it
+  names none) and hits a release that is in its weights: one that it or a base was trained on, and was not trained anew
+  since.
+* An order that names models holds those alone, and what is built on them; whatever they were trained on if all content
+  is in its scope, and if nobody knows what they were trained on.
 * **Trained before.** The end of an order gives serving back as it gives every use back: what was learned before the
   suspension was learned on the terms of then, and whoever wants it undone says so by an order that goes on. So it is
   served, and it is said which suspension it was trained before (record 0045).
@@ -13,7 +16,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -22,12 +25,12 @@ from consentry.control_plane.hits import Hits
 from consentry.ledger.state import Sealed
 from consentry.oversight.lineage import Model, Models, Use
 from consentry.oversight.model_standing import ModelStanding
-from consentry.oversight.order import Order, in_words
+from consentry.oversight.order import Order, Scope, in_words
 from consentry.oversight.overseen import Overseen
 from consentry.policy.vocabulary import Purpose
 
 
-class _Learned(NamedTuple):
+class Learned(NamedTuple):
     """That a model was trained on a release, itself or as a base; `model` is the one that was."""
 
     model: str
@@ -65,8 +68,7 @@ class HeldModels:
         known = self._known()
         lineage = known.overseen.lineage
         ancestry = lineage.ancestry(model.name)
-        made_of = [found for each in ancestry if (found := lineage.get(each)) is not None]
-        used = dict.fromkeys(use.release for each in made_of for use in each.uses)
+        used = dict.fromkeys(each.use.release for each in learned(lineage, model.name))
         reasons += [
             f"order {order.order} ({order.reference}) suspends its use"
             for order in known.overseen.orders.in_force()
@@ -74,18 +76,16 @@ class HeldModels:
         ]
         return [*reasons, *self._trained_against(known, model.name)]
 
-    def _stops(self, order: Order, ancestry: list[str], used: Iterable[str]) -> bool:
-        """Say whether an order names a model or one it is built on, or covers the use of what it was trained on."""
-        if order.scope.models:
-            return order.scope.names(ancestry)
-        if not order.scope.concerns(Purpose.SERVE):
+    def _stops(self, order: Order, ancestry: list[str], used: Collection[str]) -> bool:
+        """Say whether an order covers serving a model, given with those it is built on and what it learned from."""
+        if not (order.scope.concerns(Purpose.SERVE) and order.scope.names(ancestry)):
             return False
         # Without the lock: it takes a moment, and leases are renewed meanwhile.
-        return any(self.hits.found_out(order, release) for release in used)
+        return covers_learned(order.scope, used, hit=lambda release: self.hits.found_out(order, release))
 
     def _trained_against(self, known: _Known, name: str) -> Iterator[str]:
         """Yield that a model is said to be trained on a release since an order barred it, for each of both."""
-        said = [each for each in _learned(known.overseen.lineage, name) if each.use.lease is None]
+        said = [each for each in learned(known.overseen.lineage, name) if each.use.lease is None]
         since = min((sealed for each in said if (sealed := _sealed(known, each.use)) is not None), default=None)
         # What was issued before all of them were sealed bars none.
         for order, each in product(() if since is None else known.overseen.orders.after(since), said):
@@ -98,10 +98,10 @@ class HeldModels:
     def trained_before(self, name: str) -> list[dict[str, Any]]:
         """Return the suspensions that ended and that a model was trained before, each with a release that it hit."""
         known = self._known()
-        learned, found = list(_learned(known.overseen.lineage, name)), []
-        first = min((each.use.position for each in learned), default=None)
+        weights, found = list(learned(known.overseen.lineage, name)), []
+        first = min((each.use.position for each in weights), default=None)
         for order in () if first is None else known.overseen.orders.after(first):
-            uses = (each for each in learned if order.ended is not None and each.use.position < order.position)
+            uses = (each for each in weights if order.ended is not None and each.use.position < order.position)
             hit = next((each for each in uses if self._barred(order, each.use, known)), None)
             if hit is not None and order.ended is not None:
                 found.append(
@@ -130,15 +130,28 @@ class HeldModels:
         return order.scope.names(None) and self.hits.hit(order, use.release)
 
 
+def covers_learned(scope: Scope, used: Collection[str], *, hit: Callable[[str], bool]) -> bool:
+    """Say whether a scope that is about a model, by name or as about any, covers what that was trained on.
+
+    Args:
+        scope: the scope.
+        used: the releases that are in the weights of the model.
+        hit: whether a release holds something in the scope.
+    """
+    if scope.models and (not used or scope == Scope(purposes=scope.purposes, models=scope.models)):
+        return True
+    return any(map(hit, used))
+
+
 def _sealed(known: _Known, use: Use) -> int | None:
     """Return where a release was sealed; None if it is not known."""
     sealed = known.releases.get(use.release)
     return None if sealed is None else sealed.position
 
 
-def _learned(lineage: Models, name: str) -> Iterator[_Learned]:
+def learned(lineage: Models, name: str) -> Iterator[Learned]:
     """Yield what a model was trained on that is in its weights, those it was made of included."""
     for weights in lineage.made_of(name):
         model = lineage.get(weights.model)
         since = 0 if model is None else model.trained_since(at=weights.at)
-        yield from (_Learned(weights.model, use) for use in (model.uses if model else ()) if use.position >= since)
+        yield from (Learned(weights.model, use) for use in (model.uses if model else ()) if use.position >= since)

@@ -17,6 +17,7 @@ import numpy as np
 from pyroaring import BitMap64
 
 from consentry.control_plane.hits import Hits, rows_hit
+from consentry.control_plane.model_holding import covers_learned, learned
 from consentry.control_plane.once_known import items_of
 from consentry.control_plane.order_rows import OrderRows
 from consentry.corpus.registration import Corpus
@@ -80,7 +81,7 @@ class WhatIf:
             "leases": [each.lease for each in stopped],
             "jobs": sorted({each.job for each in stopped}),
             "models": sorted(models | {each.model for each in stopped}),
-            "no_longer_served": sorted(models) if self._scope.models or self._serving else [],
+            "no_longer_served": sorted(models) if self._serving else [],
         }
 
     @property
@@ -122,16 +123,22 @@ class WhatIf:
         That jobs read or models learned from: withdrawn ones as well, and those that may not be read again.
         """
         releases = self._present.state.releases
+        in_weights = {release for used in self._learned().values() for release in used}
         if self._scope.models:
-            return [name for name in releases if name in read]
-        learned = {use.release for model in self._present.overseen.lineage for use in model.uses}
+            return [name for name in releases if name in read or name in in_weights]
         return [
             name
             for name, sealed in releases.items()
             if name in read
-            or (self._scope.concerns(sealed.purpose) and (sealed.withdrawn is None or name in learned))
-            or (self._serving and name in learned)
+            or (self._scope.concerns(sealed.purpose) and (sealed.withdrawn is None or name in in_weights))
+            or (self._serving and name in in_weights)
         ]
+
+    def _learned(self) -> dict[str, set[str]]:
+        """Return the releases in the weights of each model that the order is about, by name or as about any."""
+        lineage = self._present.overseen.lineage
+        named = [each.name for each in lineage if self._scope.names(lineage.ancestry(each.name))]
+        return {name: {each.use.release for each in learned(lineage, name)} for name in named}
 
     def _parts(self, name: str) -> tuple[SealedRelease, list[_Part]] | None:
         try:
@@ -181,9 +188,7 @@ class WhatIf:
         return {each: held[each] for each in hit if not self._hits.barred_for_good(each)}
 
     def _models(self, held: Collection[str]) -> set[str]:
-        """Return the models that an order names, or that learned from what is in its scope, themselves or by a base."""
-        lineage = self._present.overseen.lineage
-        if self._scope.models:
-            return {each.name for each in lineage if self._scope.names(lineage.ancestry(each.name))}
-        direct = {each.name for each in lineage if any(use.release in held for use in each.uses)}
-        return {each.name for each in lineage if not direct.isdisjoint(lineage.ancestry(each.name))}
+        """Return the models that an order is about and that have what is in its scope in their weights."""
+        return {
+            name for name, used in self._learned().items() if covers_learned(self._scope, used, hit=held.__contains__)
+        }

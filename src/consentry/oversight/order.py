@@ -8,7 +8,7 @@ Rules:
   [from, before), models. An empty part means all. Of several orders the union holds: each forbids by itself.
 * Groups of places are asked as of the time of the decision, as in a policy.
 * An order that names models is about those models and all that are built on them, by however many steps: they are
-  neither trained nor served. It bars no release, for a release is for no model.
+  not trained, and not served, on what is in the rest of it. It bars no release, for a release is for no model.
 * What cannot be known is hit: somebody who may live there, an item that may be of that date.
 * Ending an order gives nothing back to a lease that it made stop.
 * What a lift or a narrowing gives back is decided anew. A release that was sealed before the order and is hit by it was

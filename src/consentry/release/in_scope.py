@@ -1,5 +1,7 @@
 """Which items an order can hit: those of whom it cannot be said that its rule does not match.
 
+Somebody of whom no residence is established may live anywhere: what weak signals say takes nobody out of an order.
+
 Asked about items that are in sealed releases, without deciding anything anew: two look-ups an item. What comes of a
 file is a bitmap, like what a release leaves out of it: how many items of how many releases are hit, sets can tell.
 """
@@ -122,7 +124,7 @@ def _of_then(created: U32 | None, rows: slice | U32, rule: Rule) -> Mask | np.bo
 def _may_live_there(member: PersonClass | Residing | None, rule: Rule, at: Seconds) -> bool:
     if member is None:
         return False
-    if not rule.inside or not member.places:
+    if not rule.inside or not member.places or not member.established:
         return True
     return any(contains(area, place, at=at) is not False for area in rule.inside for place in member.places)
 
