@@ -162,9 +162,8 @@ class Deployment:
         unknown.done()
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
-        made = self.control.statements.choose(
-            unknown.recordable(self._choices(choice_files.read_choices(file), corpus, progress)), recorded=recorded
-        )
+        rows = self._choices(choice_files.read_choices(file), corpus, progress)
+        made = self.control.statements.choose(rows, recorded=recorded, left_out=unknown.leave_out)
         return unknown.imported(made)
 
     def _choices(self, rows: Iterable[Any], corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:

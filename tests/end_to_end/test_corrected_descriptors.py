@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.corpus.registration import forget_earlier, register
 from consentry.errors import IntegrityError
 from consentry.ledger.events import CorpusRegistered
+from consentry.ledger.state import Registered
 from consentry.policy.vocabulary import Reach
 from end_to_end.model_steps import train
 from end_to_end.network import Form, RawItem, RawPerson, descriptor, populated, write_items
@@ -151,6 +152,32 @@ def test_another_process_hears_of_it(place: tuple[Path, Deployment]) -> None:
     describe(folder, other, CORRECTED)
     other.close()
     assert deployment.control.leases.heard(lease.lease, secret=secret) == 2
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_it_is_heard_of_also_where_it_is_registered_while_a_release_is_brought_up_to_date(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
+    """`meanwhile`: behind the look at descriptors and before that at the head. Without, before both."""
+    folder, deployment = place
+    release, redescribed = build(deployment), deployment.control.amendments.redescribed
+    leave(deployment, "refused")
+    assert handed_out(deployment, release) == {"a1", "c1", "d1"}
+    unheard = redescribed.unheard
+
+    def overtaken(names: Sequence[str]) -> dict[str, Registered]:
+        monkeypatch.setattr(redescribed, "unheard", unheard)
+        found = unheard(names)
+        interrupted(folder, deployment)
+        return found
+
+    if meanwhile:
+        monkeypatch.setattr(redescribed, "unheard", overtaken)
+        deployment.control.amendments.newest(release)
+    else:
+        interrupted(folder, deployment)
+    assert handed_out(deployment, release) == {"a1", "d1"}
+    assert len(deployment.control.amendments.of(release)) == 2
 
 
 def test_nobody_is_looked_for_where_the_descriptor_is_the_same(place: tuple[Path, Deployment]) -> None:

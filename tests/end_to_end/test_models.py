@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from consentry.bootstrap import Deployment, open_deployment
@@ -243,3 +244,26 @@ def test_what_used_the_content_of_a_person(place: tuple[Path, Deployment]) -> No
     again = open_deployment(folder / "home")
     assert [each["model"] for each in again.control.people.uses_of("bo")["models"]] == ["on-bo", "tuned"]
     again.close()
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_model_that_is_registered_while_models_are_looked_at_waits_until_it_is_asked_again(
+    place: tuple[Path, Deployment], meanwhile: bool
+) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "first", [[0, 0, 3]])
+
+    class Registering:
+        """Registers one behind the last that is looked at."""
+
+        def begin(self, what: str, *, total: int | None, unit: str) -> None:
+            self.looking = (what, total, unit) == ("looking at models", 1, "models")
+
+        def __call__(self, done: int) -> None:
+            assert done == 1
+            if self.looking and meanwhile:
+                control.models.register("second", base="first", releases=[release])
+
+    assert [each["model"] for each in control.people.uses_of("bo", progress=Registering())["models"]] == ["first"]
+    assert len(control.people.uses_of("bo")["models"]) == 1 + meanwhile

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event
 
-from consentry.errors import ConflictError, UnavailableError
+from consentry.errors import ChoiceError, ConflictError, UnavailableError
 from consentry.ledger.envelope import draft
-from consentry.ledger.events import Body
+from consentry.ledger.events import Body, ChoiceMade
 from consentry.ledger.group_commit import MAX_BATCH_EVENTS, GroupCommit, Request
 from consentry.ledger.sql import SqlLedger
 from ledger.conftest import Place
@@ -57,6 +57,28 @@ def test_many_appends_share_commits_and_all_are_acknowledged(
     assert len(commits) < threads * each / 2
     record_property("appends per commit", threads * each / len(commits))
     record_property("throughput, 16 writers against 1", round(ratio, 1))
+
+
+def test_what_is_checked_at_the_head_keeps_its_own_append_out(place: Place) -> None:
+    """Others in the same commit go ahead; what is checked sees what others said, until it stands behind them."""
+    ledger, other = place.open(), place.open()
+    other.append([chose(1)])
+    seen: list[int] = []
+
+    def refuse() -> None:
+        seen.append(ledger.head())
+        raise ChoiceError("choice-person-erased", "not behind that", help="leave it out")
+
+    with ThreadPoolExecutor(3) as pool:
+        refused = pool.submit(ledger.append, [chose(2)], check=refuse)
+        kept = [pool.submit(ledger.append, [chose(3)], check=lambda: None) for _ in range(2)]
+        assert sorted(each.result()[0] for each in kept) == [1, 2]
+        with pytest.raises(ChoiceError, match="not behind that"):
+            refused.result()
+    assert [each.body.person for each in ledger.read() if isinstance(each.body, ChoiceMade)] == [
+        chose(number).person for number in (1, 3, 3)
+    ]
+    assert len(seen) == 1
 
 
 def test_it_is_told_how_long_each_took_until_it_was_durable(place: Place) -> None:

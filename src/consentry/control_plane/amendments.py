@@ -225,7 +225,8 @@ class AmendmentVerbs:
         """Return the releases that have not heard something, and for each purpose what. INVARIANT: the lock is held.
 
         What some of them have heard is said to all: removing it again changes nothing, and it is worked out once. Of
-        another descriptor one hears with all that anybody ever said.
+        another descriptor one hears with all that anybody ever said; also where the head is covered, as descriptors are
+        looked at before the head, and one may have been registered in between.
         """
         found: dict[Purpose, list[tuple[str, int, Noted | None]]] = {}
         for name in names:
@@ -233,7 +234,7 @@ class AmendmentVerbs:
             if sealed is None or sealed.withdrawn is not None:
                 continue
             covered = max(sealed.position if newest is None else newest.position, self._covered.get(name, 0))
-            if covered < head:
+            if covered < head or name in redescribed:
                 found.setdefault(sealed.purpose, []).append((name, covered, newest))
         behind: list[_Behind] = []
         reached: dict[Purpose, Reached] = {}

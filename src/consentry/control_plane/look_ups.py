@@ -41,9 +41,10 @@ class LookUpVerbs:
             raise InputError("person-missing", "nobody is named", help="give the id the platform has of the person")
         desk = self._desk
         named = desk.parts.pseudonyms.person(person)
-        if desk.present().state.is_erased(named):
-            raise NotFoundError("person-erased", "this person was erased", help="nothing is known of them any more")
-        (position,) = desk.parts.ledger.append([PersonLookedUp(person=named, reason=reason, by=by)])
+        with desk.at_head() as session:
+            if desk.newest.state.is_erased(named):
+                raise NotFoundError("person-erased", "this person was erased", help="nothing is known of them any more")
+            (position,) = session.append([PersonLookedUp(person=named, reason=reason, by=by)])
         with desk.lock:
             present = desk.present()
             index, key = desk.parts.pseudonyms.lookup()

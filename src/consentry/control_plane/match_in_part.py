@@ -20,17 +20,20 @@ def known_person(desk: Desk, person: str) -> Pseudonym:
     """Return the pseudonym of somebody whose content a match can be about.
 
     Raises:
-        NotFoundError: nobody knows this person, or they were erased: a refusal would concern nothing.
+        NotFoundError: nobody knows this person: a refusal would concern nothing.
     """
     index, key = desk.parts.pseudonyms.lookup()
-    named = desk.parts.pseudonyms.person(person)
-    if index.lookup_one(*words(key, person)) == MISSING or desk.present().state.is_erased(named):
-        raise NotFoundError(
-            "objection-person-unknown",
-            "no corpus and no people table names this person",
-            help="give the id as it stands in the corpus, or match single items",
-        )
-    return named
+    if index.lookup_one(*words(key, person)) == MISSING:
+        raise _unknown()
+    return desk.parts.pseudonyms.person(person)
+
+
+def _unknown() -> NotFoundError:
+    return NotFoundError(
+        "objection-person-unknown",
+        "no corpus and no people table names this person",
+        help="give the id as it stands in the corpus, or match single items",
+    )
 
 
 def require_rest(
@@ -66,7 +69,12 @@ def what_stays(desk: Desk, refusal: Choice, *, person: Pseudonym, seat: int) -> 
     """Return how far back a no of this person goes that goes further than a match and stays; None if none does.
 
     The head of the ledger is held.
+
+    Raises:
+        NotFoundError: they were erased: nothing may be kept of them.
     """
+    if desk.newest.state.is_erased(person):
+        raise _unknown()
     further = asker.in_seat(desk, desk.newest, person=person, seat=seat).further_than(refusal)
     return None if further is None else str(further.reach)
 

@@ -34,7 +34,7 @@ class OwnChoices:
         """Record what a person chose about their own content, durably, and return its position.
 
         Raises:
-            ChoiceError: it says it was made at a time to come.
+            ChoiceError: it says it was made at a time to come, or they were erased.
         """
         positions: list[int] = []
         self._choosing.choose([ChoiceMade(person=person, choice=choice, source=source)], recorded=positions.extend)
@@ -56,7 +56,8 @@ class OwnChoices:
         request. `notice` is what they read before.
 
         Raises:
-            ConflictError: something was said since, with any account of theirs, that concerns the same use.
+            ConflictError: something was said since, with any account of theirs, that concerns the same use; or they
+                were erased.
         """
         seat = asker.find(self.desk, person).seat
         with self.desk.at_head() as session:
@@ -73,13 +74,13 @@ class OwnChoices:
         """Record a no to those uses that the person has still said nothing about, and return the positions.
 
         Looking and recording are one step: asked twice at the same time, it is recorded once. The reach is `untrained`,
-        so no sealed release is to be amended.
+        so no sealed release is to be amended. Of somebody who was erased nothing is kept.
         """
         seat = asker.find(self.desk, person).seat
         at = self.desk.parts.clock()
         with self.desk.at_head() as session:
             found = asker.in_seat(self.desk, self.desk.newest, person=person, seat=seat)
-            unsaid = [each for each in purposes if not found.spoke_about(each)]
+            unsaid = [each for each in purposes if not (found.erased or found.spoke_about(each))]
             noes = [Choice(purpose=each, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at) for each in unsaid]
             made = [ChoiceMade(person=person, choice=each, source=source) for each in noes]
             return list(session.append(made)) if made else []

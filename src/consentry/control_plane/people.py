@@ -184,16 +184,18 @@ class PersonVerbs:
     ) -> list[dict[str, Any]]:
         """Say which models were trained on some of a person's rows, by the release that was sealed with them."""
         with self.desk.lock:
-            models = self.desk.present().overseen.lineage
+            lineage = self.desk.present().overseen.lineage
+            # Once: others are registered meanwhile.
+            models = list(lineage)
         own = {}
-        for model in watched(models, progress, what="looking at models", total=len(list(models)), unit="models"):
+        for model in watched(models, progress, what="looking at models", total=len(models), unit="models"):
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
                 self.desk.present()
                 own[model.name] = self.trained_on.items(model, sealed_rows)
         found = []
         for model in models:
-            above = [name for name in models.ancestry(model.name)[1:] if own.get(name, 0) != 0]
+            above = [name for name in lineage.ancestry(model.name)[1:] if own.get(name, 0) != 0]
             if own[model.name] != 0 or above:
                 found.append({"model": model.name, "items": own[model.name], "through": above})
         return found

@@ -10,9 +10,10 @@ from typing import Any
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.recording import ChoiceRecording, Erasures
 from consentry.corpus.areas import places_named
 from consentry.corpus.registration import Registration, forget_earlier, register
-from consentry.errors import ChoiceError, ConflictError, IntegrityError, NotFoundError, names_there_are
+from consentry.errors import ConflictError, IntegrityError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
@@ -23,7 +24,6 @@ from consentry.ledger.events import (
     made_too_late,
 )
 from consentry.ledger.groups import parted
-from consentry.ledger.state import State
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet, withdrawals
 from consentry.progress import Progress
@@ -37,6 +37,7 @@ class StatementVerbs:
         self.desk = desk
         self.archive = archive
         self.amendments = amendments
+        self._erasures = Erasures(desk)
 
     def publish(self, text: str, filename: str) -> tuple[PolicySet, int]:
         """Put a policy set in force. Return it with the position."""
@@ -126,26 +127,27 @@ class StatementVerbs:
         *,
         batch: int = 1000,
         recorded: Callable[[range], None] | None = None,
+        left_out: Callable[[ChoiceMade], None] | None = None,
     ) -> int:
         """Record choices, `batch` at a time; each batch is durable when the next begins. Return how many.
 
         `recorded` is called with the positions of each batch, once it is durable. Refusals with reach `everything`
-        amend the sealed releases when all are recorded, once each.
+        amend the sealed releases when all are recorded, once each. Nothing may be kept of people who were erased:
+        `left_out` is called with each choice about one of them; without it they are refused.
 
         Raises:
             ChoiceError: a choice says it was made at a time to come: it would outlast everything said until then. Or it
-                is about somebody who was erased: nothing may be kept of them.
+                is about somebody who was erased.
         """
         count, reaching = 0, False
-        # What is known, and not the present: a no waits for nobody who holds the desk, and a server looks all the time.
-        state = self.desk.newest.state if self.desk.newest.position else self.desk.present().state
-        stream = (self._made(each, state, number=number) for number, each in enumerate(choices, 1))
+        recording = ChoiceRecording(self.desk, erasures=self._erasures, left_out=left_out)
+        stream = map(self._made, choices)
         try:
             while waiting := list(islice(stream, batch)):
-                positions = self.desk.parts.ledger.append(waiting)
+                positions = recording.record(waiting)
                 count += len(positions)
                 reaching = reaching or any(reaches_back(each.choice) for each in waiting)
-                if recorded is not None:
+                if recorded is not None and positions:
                     recorded(positions)
         finally:
             # Interrupted as well: what was recorded holds, and readers of tables ask nobody.
@@ -153,15 +155,9 @@ class StatementVerbs:
                 self.amendments.amend()
         return count
 
-    def _made(self, choice: ChoiceMade, state: State, *, number: int) -> ChoiceMade:
+    def _made(self, choice: ChoiceMade) -> ChoiceMade:
         if choice.choice.at > self.desk.parts.clock():
             raise made_too_late(choice.choice.at)
-        if state.is_erased(choice.person):
-            raise ChoiceError(
-                "choice-person-erased",
-                f"choice {number} is about somebody who was erased: nothing may be kept of them",
-                help="leave it out; nothing of theirs is used, whatever is said",
-            )
         return choice
 
     def link(self, one: Pseudonym, other: Pseudonym) -> int:

@@ -6,9 +6,9 @@ about. People without an account may refuse as well, before anything of theirs i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +60,7 @@ class UnknownIds:
 
     def __init__(self, desk: Desk, *, corpus: str | None) -> None:
         self.people, self.items, self.unread, self.erased = Unknown(), Unknown(), Unknown(), Unknown()
+        self._left_out = 0
         self._desk = desk
         self._corpus = corpus
         self._waiting: list[tuple[ChoiceMade, str]] = []
@@ -96,13 +97,14 @@ class UnknownIds:
                 if any(key_of(item) in gone for item in choice.choice.items):
                     self.items.note(where)
 
+    def leave_out(self, _: ChoiceMade) -> None:
+        """Count a choice that is not recorded, as it is about somebody who was erased by then."""
+        self._left_out += 1
+
     def imported(self, recorded: int) -> Imported:
         """Return what was found of choices that are recorded now."""
-        return Imported(recorded, self.people, self.items, self.unread, self.erased)
-
-    def recordable(self, choices: Iterable[ChoiceMade]) -> Iterator[ChoiceMade]:
-        """Yield those that are not about somebody who was erased."""
-        return (each for each in choices if not self._present.state.is_erased(each.person))
+        erased = replace(self.erased, choices=self._left_out)
+        return Imported(recorded, self.people, self.items, self.unread, erased)
 
     def _known_people(self, people: Sequence[Pseudonym]) -> Mask:
         index, _ = self._desk.parts.pseudonyms.lookup()

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from consentry.errors import ConflictError, ConsentryError, UnavailableError
 from consentry.ledger.envelope import Draft
+from consentry.ledger.store import Check, no_check
 from consentry.stages import stage
 
 DEFAULT_WINDOW = 0.001
@@ -24,12 +25,13 @@ MAX_BATCH_EVENTS = 20_000
 
 
 class Request:
-    """Events to append together, and what became of them."""
+    """Events to append together, what is checked before they are, and what became of them."""
 
-    __slots__ = ("drafts", "error", "leads", "positions", "woken")
+    __slots__ = ("check", "drafts", "error", "leads", "positions", "woken")
 
-    def __init__(self, drafts: Sequence[Draft]) -> None:
+    def __init__(self, drafts: Sequence[Draft], check: Check = no_check) -> None:
         self.drafts = drafts
+        self.check = check
         self.positions: range | None = None
         self.error: BaseException | None = None
         self.leads = False

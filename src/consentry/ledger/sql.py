@@ -36,7 +36,7 @@ from consentry.ledger.outcomes import reported
 from consentry.ledger.oversight_events import ItemsConsumed
 from consentry.ledger.release_events import Sealing
 from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
-from consentry.ledger.store import SealingSession
+from consentry.ledger.store import Check, SealingSession, no_check
 from consentry.policy.choice import Seconds
 
 READ_BATCH = 5_000
@@ -103,9 +103,9 @@ class SqlLedger:
         """Have the newest event noted from now on, and let go of the notes when this is closed."""
         self._acknowledged = acknowledged
 
-    def append(self, bodies: Sequence[Body]) -> range:
+    def append(self, bodies: Sequence[Body], *, check: Check = no_check) -> range:
         """Append all or nothing; see `store.Ledger`."""
-        return self._group.submit(Request(self._drafts(bodies)))
+        return self._group.submit(Request(self._drafts(bodies), check))
 
     def read(
         self,
@@ -232,6 +232,7 @@ class SqlLedger:
         with self._holding_head() as session:
             for request in batch:
                 try:
+                    request.check()
                     placed.append((request, session.place(request.drafts)))
                 except ConsentryError as error:
                     request.error = error

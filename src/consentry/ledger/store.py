@@ -13,13 +13,20 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import Body, Pseudonym
+
+Check = Callable[[], None]
+"""Reads what stands, quickly, and raises if something is not to be appended behind it."""
+
+
+def no_check() -> None:
+    """Let anything stand before what is appended."""
 
 
 class SealingSession(Protocol):
@@ -88,8 +95,12 @@ class Ledger(LedgerReader, Protocol):
     * After a crash at any point the next start finds every acknowledged event and no gap.
     """
 
-    def append(self, bodies: Sequence[Body]) -> range:
-        """Append all or nothing. Who must know what stands before asks for the head: `sealing`."""
+    def append(self, bodies: Sequence[Body], *, check: Check = no_check) -> range:
+        """Append all or nothing. Who must know what stands before asks for the head: `sealing`.
+
+        Or has others append in the same commit, and a `check`: it is called while the head is held, on any thread. If
+        it raises a `ConsentryError`, that is raised, and none of these events is in the ledger.
+        """
         ...
 
     def sealing(self) -> AbstractContextManager[SealingSession]:
