@@ -113,6 +113,43 @@ def test_a_model_that_may_is_served_and_one_that_may_not_is_answered_with_the_re
         assert call_asgi(gate, {"type": "lifespan"})[0]["status"] == 200
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_websocket_that_is_open_is_closed_at_the_first_message_once_the_model_is_held(
+    server: ThreadingHTTPServer, *, held: bool
+) -> None:
+    clock, sent, heard = [0.0], list[Any](), list[Any]()
+
+    async def chat(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while heard[-1:] != ["websocket.disconnect"]:
+            message = await receive()
+            heard.append(message["type"])
+            await send({"type": "websocket.send", "text": f"answer to {message.get('text')}"})
+        assert await receive() == message, "closed stays closed"
+
+    async def come() -> dict[str, Any]:
+        text = next(texts)
+        if text == "two" and held:
+            clock[0] += 86_400
+        kinds = {None: "connect", "": "disconnect"}
+        return {"type": f"websocket.{kinds.get(text, 'receive')}", "text": text}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    texts = iter([None, "one", "two", "", ""])
+    with gate_to(server, clock=lambda: clock[0]) as gate:
+        asyncio.run(asgi(chat, gate)({"type": "websocket"}, come, send))
+    said = [each.get("text", each["type"]) for each in sent]
+    if held:
+        assert said == ["websocket.accept", "answer to one", "websocket.close"], "what is said to a closed one is lost"
+        assert sent[-1]["code"] == 1013
+        assert next(texts) == "", "of a closed one nothing is awaited"
+    else:
+        assert said == ["websocket.accept", "answer to one", "answer to two", "answer to "]
+
+
 def test_who_waits_for_the_first_answer_stops_nobody_else() -> None:
     looked: list[float] = []
 

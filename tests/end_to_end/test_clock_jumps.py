@@ -121,13 +121,33 @@ def test_a_waiting_period_counts_from_what_was_recorded(place: tuple[Path, Deplo
     agree_to_lift(deployment)
     served = set_clock(deployment, jump)
     control.notices.serve("n-1", [deployment.person("gb")], at=served)
-    if jump < 0:
-        # By the clock it was served before it was approved. Nobody can tell that from a lie, so it is served again.
-        assert in_the_way(deployment) == ["notice"]
-        jump, served = 0, set_clock(deployment, 0)
-        control.notices.serve("n-1", [deployment.person("gb")], at=served)
-    days = 30 * SECONDS_PER_DAY
-    for seconds, obstacles in ((0, ["waiting"]), (days - 60 + jump, ["waiting"]), (days + 60 + jump, [])):
+    # The approval was recorded when the clock was right, and it is served after that.
+    begins, days = max(jump, 0), 30 * SECONDS_PER_DAY
+    for seconds, obstacles in ((0, ["waiting"]), (begins + days - 60, ["waiting"]), (begins + days + 60, [])):
+        set_clock(deployment, seconds)
+        assert in_the_way(deployment) == obstacles
+
+
+@pytest.mark.parametrize("what", ["a notice", "a choice"])
+def test_a_clock_that_is_behind_what_was_recorded_makes_no_waiting_period_shorter(
+    place: tuple[Path, Deployment], what: str
+) -> None:
+    _, deployment = place
+    control, days = deployment.control, 30 * SECONDS_PER_DAY
+    set_clock(deployment, -3 * SECONDS_PER_DAY)
+    suspend(deployment)
+    agree_to_lift(deployment)
+    set_clock(deployment, 0)
+    if what == "a notice":
+        control.notices.write("another", b"x", languages=["en"], channel="in-app", audience="all")
+    else:
+        say(deployment, "br", at=now())
+    served = set_clock(deployment, -SECONDS_PER_DAY)
+    say(deployment, "br", at=served)
+    control.notices.serve("n-1", [deployment.person("gb")], at=served)
+    (ends,) = control.cases.book.get("ico-2024").counting.values()
+    assert ends >= now() - 60, "the report says until when it waits"
+    for seconds, obstacles in ((days - SECONDS_PER_DAY + 60, ["waiting"]), (days - 60, ["waiting"]), (days + 60, [])):
         set_clock(deployment, seconds)
         assert in_the_way(deployment) == obstacles
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -119,8 +120,12 @@ def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place:
 
 
 def shown(folder: Path) -> str:
-    found = CliRunner().invoke(cli, ["--home", str(folder / "home"), "model", "show", "m"], catch_exceptions=False)
-    return " ".join(found.output.split())
+    return " ".join(said(folder, "model", "show", "m").split())
+
+
+def said(folder: Path, *command: str) -> str:
+    found = CliRunner().invoke(cli, ["--home", str(folder / "home"), *command], catch_exceptions=False)
+    return found.output
 
 
 def test_a_job_that_did_not_say_what_all_its_steps_consumed_consumed_everything(
@@ -195,6 +200,26 @@ def test_orders_hold_models_from_being_served(place: tuple[Path, Deployment]) ->
     assert suspend(Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.SERVE}))) == [True, True, True]
     assert suspend(Scope(areas=frozenset({"BR"}), purposes=frozenset({GENAI}))) == [True, True, True]
     assert suspend(Scope(areas=frozenset({"BR"}))) == [False, False, True]
+
+
+def test_what_holds_a_model_is_said_wherever_it_is_looked_at(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    train(deployment, build(deployment), "m", None)
+    control.models.register("unrelated")
+    assert "served yes" in shown(folder)
+    control.orders.suspend(Scope(areas=frozenset({"BR"})), case="c-1", origin=Origin.OWN_DECISION, reference="note")
+    reasons = control.models.may_serve("m")["reasons"]
+    assert f"stands clear served held held because {reasons[0]}" in shown(folder)
+    assert [line.split() for line in said(folder, "model", "list").splitlines()] == [
+        ["model", "base", "stands", "served", "next", "step", "until"],
+        ["m", "clear", "held"],
+        ["unrelated", "clear", "yes"],
+    ]
+    assert (held := json.loads(said(folder, "--json", "model", "show", "m")))["held"]
+    assert held["why"] == reasons
+    listed = json.loads(said(folder, "--json", "model", "list"))["models"]
+    assert [each["why"] for each in listed] == [reasons, []]
 
 
 def test_model_checkpoints_before_and_after_a_suspension(place: tuple[Path, Deployment]) -> None:

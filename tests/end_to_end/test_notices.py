@@ -225,6 +225,24 @@ def test_a_false_date_opens_nothing(place: tuple[Path, Deployment]) -> None:
     assert built(deployment, set_clock(deployment, WAIT + 60)) == {"told-1"}
 
 
+@pytest.mark.parametrize("ago", [0, 600])
+def test_nobodys_days_begin_before_the_text_though_the_clock_is_a_day_behind(
+    place: tuple[Path, Deployment], ago: int
+) -> None:
+    _, deployment = place
+    notices = deployment.control.notices
+    set_clock(deployment, -ago)
+    notices.write(NOTICE, b"x", languages=["en"], channel="in-app", audience="all")
+    set_clock(deployment, 0)
+    say(deployment, "refuser", at=now())
+    notices.serve(NOTICE, [deployment.person("told")], at=set_clock(deployment, -SECONDS_PER_DAY) - ago)
+    (served,) = notices.get(NOTICE).servings
+    assert served.version == 1
+    assert now() - ago - 60 <= served.at <= now() - ago
+    assert built(deployment, set_clock(deployment, WAIT - ago - 60)) == set()
+    assert built(deployment, set_clock(deployment, WAIT - ago + 60)) == {"told-1"}
+
+
 def test_who_was_told_since_the_text_was_written_can_be_recorded_later(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control, told = deployment.control, [deployment.person("told")]

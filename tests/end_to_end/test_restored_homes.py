@@ -81,6 +81,7 @@ def test_a_whole_home_that_is_older_is_refused(tmp_path: Path, elsewhere: Path) 
     listed = CliRunner().invoke(cli, ["--home", str(home), "order", "list"], standalone_mode=False)
     assert isinstance(listed.exception, IntegrityError), "orders are given without the rest of the home"
     assert listed.exception.code == "ledger-older"
+    assert "ledger accept-older --by HANDLE --reference TEXT" in str(listed.exception.help), "all that it takes"
     assert bootstrap.accept_older(home, by="olga", reference="disk of 3 May").lost == range(head - 1, head)
     assert deployment_head(home) == head
     go_on(home)

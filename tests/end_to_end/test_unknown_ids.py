@@ -56,6 +56,17 @@ def test_one_choice_says_so_as_well_and_is_recorded(ready: Terminal) -> None:
     assert len(ready.run("choice", "show", "adda")["choices"]) == 2
 
 
+def test_who_asks_what_used_the_content_of_an_unknown_id_is_told_so(ready: Terminal) -> None:
+    line = "No people table and no item here knows this person: check the id."
+    for person, unknown in (("adda", True), ("ada", False)):
+        assert ready.run("people", "uses", person)["unknown_person"] == unknown
+        text = ready.run("people", "uses", person, as_json=False)
+        assert "No release was sealed with an item" in text
+        assert (line in text) == unknown
+    ready.run("people", "erase", "ada", "--yes")
+    assert not ready.run("people", "uses", "ada")["unknown_person"]
+
+
 def test_a_yes_that_names_no_notice_counts_and_is_told(ready: Terminal) -> None:
     columns, when = "person,at,purpose,state,notice", "2025-01-02T00:00:00Z"
     rows = [f"ada,{when},train-genai,{word}" for word in ("refused,", "allowed,", "allowed,genai-2025", "unset,")]
@@ -84,3 +95,4 @@ def test_an_account_of_somebody_known_is_known(ready: Terminal) -> None:
 
 def test_with_nothing_to_hold_them_against_nobody_is_called_unknown(terminal: Terminal) -> None:
     assert not terminal.run("choice", "record", "ada", "refused")["unknown_person"]
+    assert not terminal.run("people", "uses", "ada")["unknown_person"]

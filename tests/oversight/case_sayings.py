@@ -45,7 +45,7 @@ MET = ConditionMet(case="c", condition="window", evidence=DOCUMENT, by="bob")
 REOPENED = ConditionReopened(case="c", condition="window", reason="a form was left out", by="bob")
 REOPENED_BEFORE = ConditionReopenedV1(case="c", condition="window", by="bob")
 NOTICE = NoticeRequired(case="c", notice="n", days=2, by="ann")
-SERVED = NoticeServed(notice="n", at=9_999, cohort=DOCUMENT, count=9)
+SERVED = NoticeServed(notice="n", at=1_009, cohort=DOCUMENT, count=9)
 WRITTEN = NoticeWritten(
     notice="n", documents=(DOCUMENT,), languages=("en",), channel="in-app", audience="members", by="ann"
 )

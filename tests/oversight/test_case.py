@@ -108,7 +108,7 @@ def test_what_is_missing_at_the_beginning() -> None:
     ],
 )
 def test_a_change_makes_earlier_approvals_count_for_nothing_and_what_was_served_on_them(change: Body) -> None:
-    before = (OPENED, ORDER, WINDOW, NOTICE, approves("ann"), approves("bob"), SERVED)
+    before = (OPENED, ORDER, WINDOW, NOTICE, approves("ann"), approves("bob"), replace(SERVED, at=1_006))
     assert not missing_approvals(after(before), Step.LIFT)
     assert after(before).served
     assert after(before).counting == {6: 1_006}
@@ -129,7 +129,8 @@ def test_a_text_for_a_notice_that_the_case_does_not_require_changes_nothing() ->
 def test_what_is_served_before_two_people_approved_is_not_what_they_approved(approvals: Sequence[str]) -> None:
     said: list[Body] = [*WHOLE[:-3], *map(approves, approvals), SERVED, approves("ann"), approves("bob")]
     assert standing(after(said), 10 * END, answers=YES) is CaseStanding.APPROVED
-    assert standing(after([*said, SERVED]), 10 * END, answers=YES) is CaseStanding.READY
+    again = replace(SERVED, at=1_000 + len(said))
+    assert standing(after([*said, again]), 10 * END, answers=YES) is CaseStanding.READY
 
 
 def test_a_third_approval_does_not_start_the_days_again() -> None:
@@ -178,7 +179,7 @@ def test_a_notice_of_before_the_case_is_none_and_a_later_serving_starts_the_days
 
 
 def test_a_notice_that_nobody_was_served_is_none_and_a_clock_that_goes_back_shortens_nothing() -> None:
-    nobody = after((*WHOLE[:-1], NoticeServed(notice="n", at=9_999, cohort=DOCUMENT, count=0)))
+    nobody = after((*WHOLE[:-1], NoticeServed(notice="n", at=1_009, cohort=DOCUMENT, count=0)))
     assert "was not served" in what_stands_in_the_way(nobody, END + 9, answers=YES)[0].text
     cases, said = Cases(), list[Body](WHOLE)
     for position, body in enumerate(said):
@@ -188,6 +189,12 @@ def test_a_notice_that_nobody_was_served_is_none_and_a_clock_that_goes_back_shor
     assert back is not None
     assert standing(back, END - 1, answers=YES) is CaseStanding.WAITING
     assert standing(back, END, answers=YES) is CaseStanding.READY
+    cases.take(replace(event(len(WHOLE) + 1, replace(SERVED, at=1_109)), recorded_at=1))
+    behind = cases.get("c")
+    assert behind is not None
+    assert behind.counting[len(WHOLE) + 1] == 1_109, "what the clock was behind is in the time of the serving"
+    assert standing(behind, END + 99, answers=YES) is CaseStanding.WAITING
+    assert standing(behind, END + 100, answers=YES) is CaseStanding.READY
 
 
 def test_the_first_order_opens_a_case_and_the_days_of_a_notice_only_grow() -> None:

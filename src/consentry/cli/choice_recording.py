@@ -12,6 +12,8 @@ from consentry.control_plane.unknown_ids import Imported, Unknown, UnknownIds, i
 from consentry.ledger.events import ChoiceMade
 from consentry.policy.vocabulary import ChoiceState, Reach
 
+NOBODY_KNOWN = "No people table and no item here knows this person: check the id."
+
 
 def put_down(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
     """Record a choice, and say where it is and what it is about that nothing here has."""
@@ -136,7 +138,7 @@ def _looked_up(context: Context, said: ChoiceMade, *, corpus: str | None) -> _Un
     unknown.done()
     no_person, no_items = bool(unknown.people.choices), bool(unknown.items.choices)
     lines = [
-        *(["No people table and no item here knows this person: check the id."] if no_person else []),
+        *([NOBODY_KNOWN] if no_person else []),
         *([f"Corpus `{corpus}` does not have all of these items: check their ids."] if no_items else []),
     ]
     return _Unknown(lines, {"unknown_person": no_person, "unknown_items": no_items})

@@ -57,13 +57,13 @@ def register(
 @model.command("list")
 @pass_context
 def list_(context: Context) -> None:
-    """List all models, where they stand, and until when the next step has to be taken."""
-    found = context.deployment.control.models.every()
-    rows = [[each["model"], each["base"] or "", _stands(each), _until(each)] for each in found]
+    """List all models, where they stand, which are held from being served, and until when the next step is due."""
+    found = context.deployment.control.models.serving()
+    rows = [[each["model"], each["base"] or "", _stands(each), _served(each), _until(each)] for each in found]
 
     def human() -> None:
         if rows:
-            context.out.table(["model", "base", "stands", "next step until"], rows)
+            context.out.table(["model", "base", "stands", "served", "next step until"], rows)
         else:
             context.out.text("No models.")
 
@@ -74,8 +74,10 @@ def list_(context: Context) -> None:
 @click.argument("name")
 @pass_context
 def show(context: Context, name: str) -> None:
-    """Show where model NAME stands, and how much of what it was trained on has been withdrawn since."""
-    body = context.deployment.control.models.show(name)
+    """Show where model NAME stands, what holds it from being served, and how much of its data was withdrawn since."""
+    models = context.deployment.control.models
+    body, serving = models.show(name), models.may_serve(name)
+    body |= {"held": not serving["may"], "why": serving["reasons"]}
     body["certificates"] = context.deployment.control.destruction.certificates(Destroyed.MODEL, name)
     context.out.show(body, lambda: _show(context.out, body))
 
@@ -84,6 +86,8 @@ def _show(out: Output, body: dict[str, Any]) -> None:
     lost = body["withdrawn_since"]
     rows = [
         ["stands", _stands(body)],
+        ["served", _served(body)],
+        *(["held because", each] for each in body["why"]),
         ["built on", ", ".join(body["ancestry"]) or "nothing that is known"],
         ["trained on", ", ".join(body["releases"]) or "no release that is known"],
         ["withdrawn since", _lost(lost)],
@@ -148,6 +152,10 @@ def _signed(certificate: dict[str, Any]) -> str:
 
 def _stands(body: dict[str, Any]) -> str:
     return f"{body['stage']}, LATE" if body["late"] else str(body["stage"])
+
+
+def _served(body: dict[str, Any]) -> str:
+    return "held" if body["held"] else "yes"
 
 
 def _until(body: dict[str, Any]) -> str:
@@ -293,7 +301,7 @@ def _so_far(said: list[str]) -> str:
     return f"{', '.join(said)} did" if said else "nobody did yet"
 
 
-def _served(body: Mapping[str, Any]) -> str:
+def _may_be_served(body: Mapping[str, Any]) -> str:
     """Say in words whether a model may be served; one that nothing is the matter with can be held by an order."""
     if body["may"]:
         return f"may be served ({body['stage']})"
@@ -308,7 +316,7 @@ def may_serve(context: Context, name: str) -> int:
     body = context.deployment.control.models.may_serve(name)
 
     def human() -> None:
-        context.out.text(f"Model {name} {_served(body)}.")
+        context.out.text(f"Model {name} {_may_be_served(body)}.")
         for reason in body["reasons"]:
             context.out.text(f"  {reason}")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from consentry.bootstrap import Deployment
 from consentry.cli.asking import agreed
-from consentry.cli.choice_recording import foresee, put_down, show_imported
+from consentry.cli.choice_recording import NOBODY_KNOWN, foresee, put_down, show_imported
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import Commands, InterruptedWorkError
 from consentry.cli.output import counted, moment
@@ -26,6 +26,7 @@ from consentry.cli.read_words import (
     show_unread,
 )
 from consentry.clock import now
+from consentry.control_plane.unknown_ids import UnknownIds
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.population import read_people_descriptor
 from consentry.corpus.residence import Residence, Signal, Signals, Strength, resolve
@@ -208,6 +209,9 @@ def uses(context: Context, person: str) -> None:
     control = context.deployment.control
     with context.out.progress() as progress:
         body = control.people.uses_of(person, progress=progress)
+    body["unknown_person"] = False
+    if not (body["releases"] or body["erased"]):
+        (body["unknown_person"],) = UnknownIds(control.desk, corpus=None).unknown([body["person"]])
 
     def human() -> None:
         if body["erased"]:
@@ -215,6 +219,8 @@ def uses(context: Context, person: str) -> None:
             return
         if not body["releases"]:
             context.out.text("No release was sealed with an item by or about this person.")
+            if body["unknown_person"]:
+                context.out.text(NOBODY_KNOWN)
             return
         rows = [[each["release"], *_counts(each)] for each in body["releases"]]
         context.out.heading("Releases")

@@ -104,6 +104,8 @@ class NoticeVerbs:
     def serve(self, notice: str, people: Sequence[Pseudonym], *, at: Seconds) -> int:
         """Record that people were told something. Return the position.
 
+        Where the clock is behind the latest that was recorded, they were told as much later as it is behind.
+
         Raises:
             ChoiceError: no policy can ask for a notice of this name, so nothing would ever come of it; or nobody can
                 have been told yet, or so early, or nobody was.
@@ -120,11 +122,14 @@ class NoticeVerbs:
             raise ChoiceError(
                 "notice-nobody", f"notice `{notice}` was served to nobody", help="name the people who were told"
             )
-        known = self.desk.present().overseen.notices.get(notice) or Notice(notice=notice)
-        if not known.can_be_told(at, now=now):
+        present = self.desk.present()
+        behind = max(0, present.state.latest - now)
+        known = present.overseen.notices.get(notice) or Notice(notice=notice)
+        if not known.can_be_told(at + behind, now=now + behind):
             raise _too_early(known, at)
         cohort = self.desk.parts.people.store_cohort(people)
-        return self.desk.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]
+        body = NoticeServed(notice=notice, at=at + behind, cohort=cohort, count=len(people))
+        return self.desk.parts.ledger.append([body])[0]
 
     def audience(
         self, people: Iterable[str], *, purpose: Purpose, progress: Progress | None = None

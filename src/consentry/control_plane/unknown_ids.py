@@ -82,14 +82,11 @@ class UnknownIds:
     def done(self) -> None:
         """Look over what still waits. What is here and cannot be read makes nobody unknown."""
         waiting, self._waiting = self._waiting, []
-        state = self._present.state
-        with suppress(ConsentryError, OSError):
-            if state.people is None and not state.corpora:
-                return  # nothing to hold them against
-            known = self._known_people([choice.person for choice, _ in waiting])
-            for (_, where), is_known in zip(waiting, known.tolist(), strict=True):
-                if not is_known:
-                    self.people.note(where)
+        if self._is_empty():
+            return
+        for (_, where), unknown in zip(waiting, self.unknown([choice.person for choice, _ in waiting]), strict=True):
+            if unknown:
+                self.people.note(where)
         with suppress(ConsentryError, OSError):
             keys = {key_of(item) for choice, _ in waiting for item in choice.choice.items}
             gone = keys - self._found(keys)
@@ -101,10 +98,21 @@ class UnknownIds:
         """Count a choice that is not recorded, as it is about somebody who was erased by then."""
         self._left_out += 1
 
+    def unknown(self, people: Sequence[Pseudonym]) -> list[bool]:
+        """Say of each whether nothing here has them. What is here and cannot be read makes nobody unknown."""
+        if not self._is_empty():
+            with suppress(ConsentryError, OSError):
+                return [not known for known in self._known_people(people).tolist()]
+        return [False] * len(people)
+
     def imported(self, recorded: int) -> Imported:
         """Return what was found of choices that are recorded now."""
         erased = replace(self.erased, choices=self._left_out)
         return Imported(recorded, self.people, self.items, self.unread, erased)
+
+    def _is_empty(self) -> bool:
+        """Say whether there is nothing to hold ids against."""
+        return self._present.state.people is None and not self._present.state.corpora
 
     def _known_people(self, people: Sequence[Pseudonym]) -> Mask:
         index, _ = self._desk.parts.pseudonyms.lookup()

@@ -29,6 +29,7 @@ _BODY = struct.Struct("<Q32s")
 _APART = 64
 """Where the second note begins. Each lies within one sector of a disk."""
 _SIZE = 2 * _APART
+_GO_ON = "consentry ledger accept-older --by HANDLE --reference TEXT"
 
 
 class Noted(NamedTuple):
@@ -128,8 +129,7 @@ class _Note:
             raise IntegrityError(
                 "ledger-newest-damaged",
                 f"`{self._path}` cannot be read",
-                help="it names the newest event: see that the ledger is the newest there is, then say so: "
-                "consentry ledger accept-older",
+                help=f"it names the newest event: see that the ledger is the newest there is, then say so: {_GO_ON}",
             )
         return max(notes, default=None)
 
@@ -170,7 +170,7 @@ def older(message: str) -> IntegrityError:
         "ledger-older",
         message,
         help="this is an older copy, which has forgotten what was said since: restore the newest one. If it is lost "
-        "for good: consentry ledger accept-older",
+        f"for good: {_GO_ON}",
     )
 
 

@@ -42,7 +42,7 @@ from consentry.ledger.state import (
 from consentry.policy.choice import ChoiceKey
 from consentry.policy.vocabulary import Category, Purpose
 
-_MAGIC = b"consentry state 5\n"
+_MAGIC = b"consentry state 6\n"
 _LENGTH = Struct("<Q")
 _LINK = Struct("<16s16sQ")
 _ERASED = Struct("<32sQ")
@@ -110,6 +110,7 @@ def from_bytes(image: bytes) -> State:
     links = {Link(one.hex(), other.hex()): position for one, other, position in _LINK.iter_unpack(tables[1])}
     return State(
         position=head["position"],
+        latest=head["latest"],
         policies=tuple(Published(*each) for each in head["policies"]),
         corpora={name: Registered(*each) for name, each in head["corpora"].items()},
         people=None if head["people"] is None else Loaded(*head["people"]),
@@ -130,6 +131,7 @@ def from_bytes(image: bytes) -> State:
 def _head(state: State) -> dict[str, Any]:
     return {
         "corpora": state.corpora,
+        "latest": state.latest,
         "notices": state.notices,
         "people": state.people,
         "policies": state.policies,

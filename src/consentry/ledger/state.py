@@ -133,6 +133,8 @@ class State:
     """What holds after the first `position` events. Treat every part as read-only."""
 
     position: int = 0
+    latest: Seconds = 0
+    """The latest time at which an event was recorded, whatever the clock said afterwards."""
     policies: tuple[Published, ...] = ()
     corpora: Mapping[str, Registered] = field(default_factory=dict)
     people: Loaded | None = None
@@ -185,7 +187,7 @@ def fold(state: State, events: Iterable[Event]) -> State:
     """
     folding = _Folding(state)
     apply = folding.steps()
-    position = state.position
+    position, latest = state.position, state.latest
     for event in events:
         if event.position != position:
             raise IntegrityError(
@@ -195,8 +197,10 @@ def fold(state: State, events: Iterable[Event]) -> State:
             )
         if event.body is not None and not isinstance(event.body, CHANGES_NO_STATE):
             apply[type(event.body)](event.body, position)
+        if event.recorded_at > latest:
+            latest = event.recorded_at
         position += 1
-    return folding.finish(position)
+    return folding.finish(position, latest)
 
 
 def unexplained(events: Iterable[Event]) -> int:
@@ -307,7 +311,7 @@ class _Folding:
             if about not in self.start.excluded:
                 self.excluded.setdefault(about, position)
 
-    def finish(self, position: int) -> State:
+    def finish(self, position: int, latest: Seconds) -> State:
         choices, links = carried(self.start.choices, self.said), carried(self.start.links, self.linked)
         groups = joined(self.start.groups, self.linked)
         if self.erased:
@@ -316,6 +320,7 @@ class _Folding:
             groups = groups if len(links) == stated else groups_of(links)
         return State(
             position=position,
+            latest=latest,
             policies=tuple(self.policies),
             corpora=self.corpora,
             people=self.people,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from consentry.ledger.case_events import (
@@ -32,6 +32,7 @@ from consentry.ledger.events import NoticeServed
 from consentry.ledger.oversight_events import OrderEnd, OrderEnded, OrderIssued, Origin
 from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.case import Approval, Case, Condition, Met, Over, Report, Statement
+from consentry.policy.choice import Seconds
 
 
 class Cases:
@@ -138,9 +139,8 @@ def _told(body: NoticeServed, case: Case, event: Event) -> Case:
     # What was served before it was approved is not what was approved, whenever that is recorded.
     if not body.count or case.approval is None or body.at < case.approval.at:
         return case
-    # The latest time: where the clock went back in between, nothing becomes shorter.
-    last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
-    return _counting(replace(case, served={**case.served, body.notice: last}), event)
+    told = replace(case, served={**case.served, body.notice: _last(body, event, case.served)})
+    return _counting(told, body, event)
 
 
 def _told_of_narrowings(body: NoticeServed, case: Case, event: Event) -> Case:
@@ -150,14 +150,23 @@ def _told_of_narrowings(body: NoticeServed, case: Case, event: Event) -> Case:
         approval = case.approval_of(Step.NARROW, about)
         if body.count > 0 and approval is not None and body.at >= approval.at:
             before = served.get(about, {})
-            last = max(event.recorded_at, before.get(body.notice, event.recorded_at))
-            served[about] = {**before, body.notice: last}
-            told = _counting(case, event)
+            served[about] = {**before, body.notice: _last(body, event, before)}
+            told = _counting(case, body, event)
     return replace(told, served_on=served)
 
 
-def _counting(case: Case, event: Event) -> Case:
-    return replace(case, counting={**case.counting, event.position: event.recorded_at})
+def _last(body: NoticeServed, event: Event, before: Mapping[str, Seconds]) -> Seconds:
+    """Return when a notice was served last: the latest time, so that a clock that goes back makes nothing shorter."""
+    return max(_since(body, event), before.get(body.notice, 0))
+
+
+def _since(body: NoticeServed, event: Event) -> Seconds:
+    """Return from when the days after a serving count: no date makes them fewer, nor does a clock that is behind."""
+    return max(event.recorded_at, body.at)
+
+
+def _counting(case: Case, body: NoticeServed, event: Event) -> Case:
+    return replace(case, counting={**case.counting, event.position: _since(body, event)})
 
 
 def _altered(case: Case, event: Event) -> Case:

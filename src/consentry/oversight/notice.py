@@ -8,6 +8,7 @@ Rules:
 * A serving is of the version that was newest when it was recorded. Serving a name that nobody wrote a text for is
   possible, because the text may be kept elsewhere; it is shown as unwritten.
 * A version tells nobody anything before it is written: a serving is recorded with a time after that, or as it happens.
+  Where the clock is behind what was recorded before, the time of a serving is as much later.
   Servings that were recorded with earlier times, before this was looked at, count as they were recorded.
 * Whether somebody was told, and whether their days are over, is decided for each person by the evaluator, to the
   second. An earlier refusal stands whatever is served or published later: so who refused is not asked again.

@@ -8,7 +8,8 @@ memory, in a microsecond. A model that is held, by an order, because it was with
 it in time, is answered with 503 and the reason. No answer, or one that nobody understands, changes nothing: when the
 time of the last one is over, the model is held. The time is counted on the boot clock, from before the question.
 
-Requests that are being answered when the model comes to be held are finished.
+Requests that are being answered when the model comes to be held are finished. A websocket that is open is closed, with
+1013, at the first message that comes then; the application hears that it was closed, and not the message.
 
 Standard library only. The thread is started by the first request of each process, so servers may fork. The requests of
 the first moment wait for the first answer, and stop nobody else: an ASGI application waits beside its event loop, that
@@ -38,7 +39,8 @@ _AGAIN_S = 1.0
 _TIMEOUT_S = 5.0
 _MOST_BYTES = 1 << 20
 _UNKNOWN = 404
-_TRY_AGAIN_LATER = 1013
+_HELD = {"code": 1013, "reason": "the model is held"}
+"""Why a websocket is closed; by the code, it may be tried again later."""
 _log = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]
@@ -218,11 +220,11 @@ def asgi(app: AsgiApp, gate: ServingGate) -> AsgiApp:
     async def gated(scope: Any, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind not in ("http", "websocket") or (verdict := await _verdict(gate)).may:
-            await app(scope, receive, send)
+            await app(scope, *(_while_it_may(gate, receive, send) if kind == "websocket" else (receive, send)))
             return
         if kind == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER, "reason": "the model is held"})
+            await send({"type": "websocket.close", **_HELD})
             return
         body, headers = _problem(gate, verdict)
         raw = [(name.lower().encode(), value.encode()) for name, value in headers]
@@ -230,6 +232,27 @@ def asgi(app: AsgiApp, gate: ServingGate) -> AsgiApp:
         await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
 
     return gated
+
+
+def _while_it_may(gate: ServingGate, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Return what a websocket hears and says until the first message that comes when the model is held."""
+    closed = False
+
+    async def hear() -> Message:
+        nonlocal closed
+        if not closed:
+            message = await receive()
+            if message["type"] != "websocket.receive" or (await _verdict(gate)).may:
+                return message
+            closed = True
+            await send({"type": "websocket.close", **_HELD})
+        return {"type": "websocket.disconnect", **_HELD}
+
+    async def say(message: Message) -> None:
+        if not closed:
+            await send(message)
+
+    return hear, say
 
 
 async def _verdict(gate: ServingGate) -> Verdict:
