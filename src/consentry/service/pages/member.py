@@ -49,7 +49,7 @@ from consentry.service.pages.member_saved import just_saved, meanwhile
 from consentry.service.pages.member_shown import Rows, of_use, written
 from consentry.service.pages.member_signal import is_sent, record_no
 from consentry.service.pages.sign_in import with_session
-from consentry.service.problem_words import PROBLEMS, Plain
+from consentry.service.problem_words import plainly
 from consentry.service.problems import LOG
 from consentry.service.site import away, page, wants_document
 
@@ -180,7 +180,7 @@ def _once_more(
     What may stand otherwise than the page showed is shown as it stands, not as it was chosen there.
     """
     stale = frozenset(changed) | (_yeses(wanted) if error.code == "choice-changed" else frozenset())
-    plain = PROBLEMS.get(error.code, Plain(error.message, error.help))
+    plain = plainly(error)
     help_ = HALF_SAVED.get(error.code, HALF_SAVED[""]) if positions else plain.help
     field = f"{use.purpose}-{'yes' if error.code == LESS_FAR else 'read'}"
     problem = {"message": plain.message, "help": help_, "field": field, "code": error.code}

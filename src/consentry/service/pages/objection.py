@@ -8,7 +8,7 @@ The address of the private page is its secret. It is in no link that leads out o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
@@ -18,13 +18,15 @@ from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
 from consentry.control_plane.objections import Followed
-from consentry.errors import InputError, NotFoundError, StateError
+from consentry.errors import InputError, NotFoundError, StateError, UnavailableError
 from consentry.oversight.objection_form import ANSWER_TO, FIND, FORM, REASON, Field
 from consentry.service.gate import Control, Needs
 from consentry.service.languages import LANGUAGES
 from consentry.service.own_address import address_of
 from consentry.service.pages.member_words import KINDS
 from consentry.service.pages.receipt_words import handed_out
+from consentry.service.problem_words import plainly
+from consentry.service.problems import status_of
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -92,20 +94,22 @@ def follow(request: Request, control: Control, *, link: str, new: str = "") -> R
 @ROUTER.post("/object/follow/{link}", dependencies=_HOLDER)
 def add(request: Request, control: Control, *, link: str, written: Written) -> Response:
     """Add a message of the objector."""
-    text = written.get(_MESSAGE.name, "")
+    text, silent = written.get(_MESSAGE.name, ""), None
     try:
         found = control.objections.follow(link)
-        wrong = check(_MESSAGE, written)
-        if not wrong:
-            control.objections.add(link, text)
-            return _onward(request, link)
     except NotFoundError:
         return _unknown(request)
-    except (InputError, StateError) as error:
-        why = "closed" if isinstance(error, StateError) else "unreadable"
-        wrong = [Wrong(field=_MESSAGE.name, why=why)]
-    address = _address(request)
-    return _followed(request, found, address=address, problem=wrong, message=text)
+    wrong = check(_MESSAGE, written)
+    if not wrong:
+        try:
+            control.objections.add(link, text)
+            return _onward(request, link)
+        except UnavailableError as error:
+            silent = error
+        except (InputError, StateError) as error:
+            why = "closed" if isinstance(error, StateError) else "unreadable"
+            wrong = [Wrong(field=_MESSAGE.name, why=why)]
+    return _followed(request, found, address=_address(request), problem=wrong, silent=silent, message=text)
 
 
 @ROUTER.post("/object/follow/{link}/withdraw", dependencies=_HOLDER)
@@ -115,6 +119,8 @@ def withdraw(request: Request, control: Control, *, link: str) -> Response:
         control.objections.withdraw(link)
     except NotFoundError:
         return _unknown(request)
+    except UnavailableError:
+        raise
     except StateError:
         return _onward(request, link)
     return _onward(request, link)
@@ -152,13 +158,14 @@ def _followed(
     *,
     address: str,
     new: bool = False,
-    problem: list[Wrong] | None = None,
+    problem: Sequence[Wrong] = (),
+    silent: UnavailableError | None = None,
     message: str = "",
 ) -> Response:
     return page(
         request,
         "objection/followed.html",
-        status=_REFUSED if problem else 200,
+        status=_status(problem, silent),
         headers=_UNSEEN,
         found=found.objection,
         course=found.course,
@@ -166,10 +173,18 @@ def _followed(
         kinds=KINDS,
         address=address,
         new=new,
-        problem=problem or [],
+        problem=problem,
+        silent=silent and plainly(silent),
         message=message,
         field=_MESSAGE,
     )
+
+
+def _status(wrong: Sequence[Wrong], silent: UnavailableError | None) -> int:
+    """Return the status of a page with a form: of what is wrong with what was typed, and of a store that is silent."""
+    if silent is not None:
+        return status_of(silent)
+    return _REFUSED if wrong else 200
 
 
 def _unknown(request: Request) -> Response:
