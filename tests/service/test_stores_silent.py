@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,6 +18,7 @@ from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
 from consentry.errors import UnavailableError
 from consentry.ledger import outcomes
+from consentry.service.problems import LOG
 from end_to_end.network import made_once
 from service.at_work import in_thread
 from service.members import members, token_for
@@ -126,3 +128,17 @@ def test_an_objector_is_told_what_nobody_knows(place: Place, monkeypatch: pytest
         assert is_later(answer)
         assert UNKNOWN in words(answer)
         assert "Nothing can be added" not in words(answer)
+
+
+def test_a_good_link_is_not_called_damaged(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    address, visitor = f"/me/enter?token={token_for(place.deployment, 'us')}", Visitor(place.url)
+    with place.accounts_silent("spent_once"), caplog.at_level(logging.WARNING, LOG.name):
+        answer = visitor.get(address)
+        assert is_later(answer)
+        assert NOBODY_ANSWERS in words(answer)
+        assert "This link did not work" not in words(answer)
+    assert "a link of the platform was refused" not in caplog.text
+    assert visitor.get(address).status_code == 303, "it was not used up"
+    refused = visitor.get(address.replace("token=", "token=x"))
+    assert refused.status_code == 422
+    assert "This link did not work" in words(refused), "the control: this one is damaged"

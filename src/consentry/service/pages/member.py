@@ -21,7 +21,7 @@ from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim, Effect
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
-from consentry.errors import NotFoundError, StateError
+from consentry.errors import NotFoundError, StateError, UnavailableError
 from consentry.policy.policy_set import SignalMeaning
 from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
@@ -80,6 +80,8 @@ def enter(*, request: Request, deployment: Deployed, admission: Admitting, token
             )
         if not admission.spend(link.once, until=link.until):
             raise used_up()
+    except UnavailableError:
+        raise
     except StateError as error:
         LOG.warning(
             "a link of the platform was refused: %s",
