@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from consentry.errors import ConsentryError
+
 N_ = str
 """Marks a text for translation; the template translates it."""
 
@@ -98,3 +100,8 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
         ),
     }
 )
+
+
+def plainly(error: ConsentryError) -> Plain:
+    """Return what an error means, in the words it has itself if nobody but people at work can meet it."""
+    return PROBLEMS.get(error.code, Plain(error.message, error.help))

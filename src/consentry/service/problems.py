@@ -21,12 +21,11 @@ from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoun
 from consentry.service.logs import REQUEST
 from consentry.service.problem_words import PROBLEMS
 from consentry.service.request_words import misfit
-from consentry.service.site import away, page, wants_page
+from consentry.service.site import RETRY_S, away, page, wants_page
 
 LOG = logging.getLogger("consentry.service")
 _SOURCE = Path(__file__).parents[1]
 _SHOWN = 200
-_RETRY_S = "1"
 
 _BY_CODE = {
     "lease-not-yours": 403,
@@ -62,11 +61,20 @@ def status_of(error: ConsentryError) -> int:
     return _BY_CODE.get(error.code) or next(kinds, 500)
 
 
+def require_refusal(error: ConsentryError) -> None:
+    """Raise an error that no other input mends: a store that does not answer, or what is damaged.
+
+    It is an answer of its own. Shown with a form it would read as if what was typed were wrong.
+    """
+    if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise error
+
+
 def answer(error: ConsentryError, status: int | None = None) -> JSONResponse:
     """Return an error as an answer."""
     found = status or status_of(error)
     # After what did not come in time nobody knows where the next request would begin.
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}, 503: {"Retry-After": _RETRY_S}}
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}, 503: {"Retry-After": RETRY_S}}
     body = {
         "type": "about:blank",
         "status": found,

@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -39,6 +40,8 @@ IN_ENGLISH = ("console/", "authority/", "api.html")
 """Templates for people at work, who share one language; the others are in all of them."""
 VARY = "accept, accept-language, cookie"
 """What the answer at the address of a page depends on besides it."""
+RETRY_S = "1"
+"""How long to wait where something does not answer."""
 _YEAR_S = 365 * 86_400
 _IN_A_LANGUAGE = re.compile(r"(  (?:title|because) \(([a-z]{2,3})\): )(.*)")
 """A line of `policy_prose.describe` that is in a language of its own."""
@@ -183,6 +186,8 @@ def page(
             )
         )
     answer = HTMLResponse(html, status, headers={"content-language": language.code, "vary": VARY})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["retry-after"] = RETRY_S
     answer.headers.update(headers or {})
     if request.query_params.get("lang") in LANGUAGES:
         answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_YEAR_S, secure=True, httponly=True, samesite="lax")

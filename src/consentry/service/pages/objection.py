@@ -8,24 +8,26 @@ The address of the private page is its secret. It is in no link that leads out o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
 from consentry.control_plane.objections import Followed
-from consentry.errors import InputError, NotFoundError, StateError
+from consentry.errors import InputError, NotFoundError, StateError, UnavailableError
 from consentry.oversight.objection_form import ANSWER_TO, FIND, FORM, REASON, Field
 from consentry.service.gate import Control, Needs
-from consentry.service.languages import LANGUAGES
+from consentry.service.languages import LANGUAGES, N_
 from consentry.service.own_address import address_of
 from consentry.service.pages.member_words import KINDS
 from consentry.service.pages.receipt_words import handed_out
-from consentry.service.site import page
+from consentry.service.problem_words import PROBLEMS, plainly
+from consentry.service.problems import status_of
+from consentry.service.site import document, page, wants_document
 
 ROUTER = APIRouter()
 _ANYONE = [Depends(Needs(Action.ANYONE))]
@@ -33,6 +35,10 @@ _HOLDER = [Depends(Needs(Action.HOLDER))]
 _REFUSED = 422
 _UNSEEN = {"x-robots-tag": "noindex, nofollow"}
 _MESSAGE = Field(name="message", asks="Your message", required=True, most=10_000, lines=True)
+
+_UNKNOWN = "ledger-outcome-unknown"
+_PERHAPS = PROBLEMS[_UNKNOWN]._replace(help=N_("send it once more in a few minutes: twice does no harm"))
+"""Of an objection: nobody has the address of its page, on which they could see whether it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,36 +82,54 @@ def file(request: Request, control: Control, *, written: Written) -> Response:
         )
     except InputError:
         return _form(request, written, [Wrong(field=FIND.name, why="unreadable")])
+    except UnavailableError as error:
+        return _form(request, written, [], silent=error)
     return _onward(request, filed.link, new="1")
 
 
 @ROUTER.get("/object/follow/{link}", dependencies=_HOLDER)
-def follow(request: Request, control: Control, *, link: str, new: str = "") -> Response:
+def follow(
+    request: Request,
+    control: Control,
+    *,
+    link: str,
+    new: str = "",
+    form: Annotated[str, Query(alias="format", max_length=10)] = "",
+) -> Response:
     """Show where an objection stands, to whoever has the link."""
+    for_programs = wants_document(request, form)
     try:
         found = control.objections.follow(link)
     except NotFoundError:
+        if for_programs:
+            raise
         return _unknown(request)
+    if for_programs:
+        answer = document(_facts(found, at=control.desk.parts.clock()))
+        answer.headers.update(_UNSEEN)
+        return answer
     return _followed(request, found, address=_address(request), new=new == "1")
 
 
 @ROUTER.post("/object/follow/{link}", dependencies=_HOLDER)
 def add(request: Request, control: Control, *, link: str, written: Written) -> Response:
     """Add a message of the objector."""
-    text = written.get(_MESSAGE.name, "")
+    text, silent = written.get(_MESSAGE.name, ""), None
     try:
         found = control.objections.follow(link)
-        wrong = check(_MESSAGE, written)
-        if not wrong:
-            control.objections.add(link, text)
-            return _onward(request, link)
     except NotFoundError:
         return _unknown(request)
-    except (InputError, StateError) as error:
-        why = "closed" if isinstance(error, StateError) else "unreadable"
-        wrong = [Wrong(field=_MESSAGE.name, why=why)]
-    address = _address(request)
-    return _followed(request, found, address=address, problem=wrong, message=text)
+    wrong = check(_MESSAGE, written)
+    if not wrong:
+        try:
+            control.objections.add(link, text)
+            return _onward(request, link)
+        except UnavailableError as error:
+            silent = error
+        except (InputError, StateError) as error:
+            why = "closed" if isinstance(error, StateError) else "unreadable"
+            wrong = [Wrong(field=_MESSAGE.name, why=why)]
+    return _followed(request, found, address=_address(request), problem=wrong, silent=silent, message=text)
 
 
 @ROUTER.post("/object/follow/{link}/withdraw", dependencies=_HOLDER)
@@ -115,6 +139,8 @@ def withdraw(request: Request, control: Control, *, link: str) -> Response:
         control.objections.withdraw(link)
     except NotFoundError:
         return _unknown(request)
+    except UnavailableError:
+        raise
     except StateError:
         return _onward(request, link)
     return _onward(request, link)
@@ -141,9 +167,38 @@ def check(field: Field, written: Mapping[str, str]) -> list[Wrong]:
     return [Wrong(field=field.name, why="long", has=has, most=field.most)] if has > field.most else []
 
 
-def _form(request: Request, written: Mapping[str, str], wrong: list[Wrong]) -> Response:
-    status = _REFUSED if wrong else 200
-    return page(request, "objection/form.html", status=status, form=FORM, given=written, problem=wrong)
+def _facts(found: Followed, *, at: int) -> Mapping[str, Any]:
+    """Return what the private page shows, as a document."""
+    known = found.objection
+    return {
+        "objection": known.objection,
+        "purpose": str(known.purpose),
+        "state": str(known.state),
+        "in_part": found.in_part,
+        "received": known.received,
+        "due": known.due,
+        "overdue": known.overdue(at),
+        "extended": known.extended,
+        "erased": known.erased,
+        "course": [
+            {"position": each.position, "at": each.at, "what": each.what, "words": dict(each.words)}
+            for each in found.course
+        ],
+    }
+
+
+def _form(
+    request: Request, written: Mapping[str, str], wrong: list[Wrong], *, silent: UnavailableError | None = None
+) -> Response:
+    return page(
+        request,
+        "objection/form.html",
+        status=_status(wrong, silent),
+        form=FORM,
+        given=written,
+        problem=wrong,
+        silent=silent and (_PERHAPS if silent.code == _UNKNOWN else plainly(silent)),
+    )
 
 
 def _followed(
@@ -152,13 +207,14 @@ def _followed(
     *,
     address: str,
     new: bool = False,
-    problem: list[Wrong] | None = None,
+    problem: Sequence[Wrong] = (),
+    silent: UnavailableError | None = None,
     message: str = "",
 ) -> Response:
     return page(
         request,
         "objection/followed.html",
-        status=_REFUSED if problem else 200,
+        status=_status(problem, silent),
         headers=_UNSEEN,
         found=found.objection,
         course=found.course,
@@ -166,10 +222,18 @@ def _followed(
         kinds=KINDS,
         address=address,
         new=new,
-        problem=problem or [],
+        problem=problem,
+        silent=silent and plainly(silent),
         message=message,
         field=_MESSAGE,
     )
+
+
+def _status(wrong: Sequence[Wrong], silent: UnavailableError | None) -> int:
+    """Return the status of a page with a form: of what is wrong with what was typed, and of a store that is silent."""
+    if silent is not None:
+        return status_of(silent)
+    return _REFUSED if wrong else 200
 
 
 def _unknown(request: Request) -> Response:
