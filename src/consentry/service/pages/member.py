@@ -120,8 +120,10 @@ def show(
     signalled = _signalled(request, control, who)
     done = just_saved(control, person, positions=[*map(str, signalled or ()), *saved])
     given = unsaved.found(request, admission, person=person)
-    heard = signalled is not None
-    return _shown(request, deployment, who, done=done, given=given, changed=changed, waiting=True, heard=heard)
+    recorded = signalled is not None
+    return _shown(
+        request, deployment, who, done=done, given=given, changed=changed, waiting=True, signal_recorded=recorded
+    )
 
 
 def _signalled(request: Request, control: ControlPlane, who: Principal) -> list[int] | None:
@@ -311,13 +313,9 @@ def _shown(
     given: Sequence[Mapping[str, str]] = (),
     changed: Sequence[str] = (),
     waiting: bool = False,
-    heard: bool = True,
+    signal_recorded: bool = True,
 ) -> Response:
-    """Show the page.
-
-    `given` are forms as they were sent; `changed` are answers that are another meanwhile. What a signal of the browser
-    counts as is recorded if it was `heard`.
-    """
+    """Show the page. `given` are forms as they were sent; `changed` are answers that are another meanwhile."""
     control, person = deployment.control, person_of(who)
     # Before anything else: what changes while the page is made, it is told of afterwards.
     offered = offered_by(control)
@@ -350,7 +348,7 @@ def _shown(
         waiting=[_waiting(each, found, held) for each in given] if waiting else [],
         mark_of_page=unsaved.mark_of(deployment, person),
         signal=is_sent(request),
-        heard=heard,
+        signal_recorded=signal_recorded,
         suggested=any(use.signal is SignalMeaning.SUGGEST and use.can_choose for use in found),
         counted=any(use.signal is SignalMeaning.REFUSE and use.can_choose and _is_signalled(use) for use in found),
     )
