@@ -76,7 +76,7 @@ def test_pages_hold_no_script_or_style_of_their_own(visitor: Visitor) -> None:
 def test_signing_in_and_out(visitor: Visitor) -> None:
     wrong = visitor.post("/sign-in", {"handle": "olga", "password": "something else entirely"})
     assert wrong.status_code == 422
-    assert "the name or the password is wrong" in words(wrong)
+    assert "The name or the password is wrong" in words(wrong)
     assert not visitor.is_signed_in
     right = visitor.post("/sign-in", {"handle": "olga", "password": PASSWORD, "next": "/"})
     assert right.headers["location"] == "/"

@@ -336,7 +336,7 @@ def test_a_parameter_that_is_given_twice_is_one_and_from_one_place(place: Place,
 @pytest.mark.parametrize("said", ["' OR '1'='1", "olga' --", 'olga"; DROP TABLE accounts; --', "olga\\", "%", "o_ga"])
 def test_words_of_a_database_are_words(place: Place, olga: Visitor, said: str) -> None:
     wrong = Visitor(place.url).post("/sign-in", {"handle": said, "password": PASSWORD})
-    assert (wrong.status_code, "the name or the password is wrong" in words(wrong)) == (422, True)
+    assert (wrong.status_code, "The name or the password is wrong" in words(wrong)) == (422, True)
     assert olga.get(f"/console/cases/{quote(said, safe='')}").status_code == 404
     assert olga.get(f"/console/orders?q={quote(said)}").status_code == 200
     with place.deployment.admission() as admission:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,17 +18,22 @@ from sqlalchemy.engine import Connection
 
 from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
+from consentry.control_plane.own_choices import OwnChoices
 from consentry.errors import UnavailableError
 from consentry.ledger import outcomes
+from consentry.ledger.events import Pseudonym
+from consentry.ledger.outcomes import unavailable
+from consentry.policy.choice import Choice
 from consentry.service.problems import LOG
 from end_to_end.network import made_once
 from service.at_work import in_thread
-from service.members import members, token_for
+from service.members import members, one_item, token_for
 from service.objectors import GOOD
-from service.visitor import PASSWORD, Visitor, words
+from service.visitor import PASSWORD, Visitor, signed_in, words
 
 NOBODY_ANSWERS = "A part of this site does not answer at this moment. Nothing was saved: try again in a few minutes."
 UNKNOWN = "We cannot tell whether this was saved."
+CONCERN = {"case": "cnil-1", "reference": "letter", "areas": "FR", "text": "we ask what is used"}
 MESSAGE = "It is the second picture."
 
 
@@ -68,6 +75,7 @@ def filled(folder: Path, deployment: Deployment) -> None:
     members(folder, deployment)
     with deployment.admission() as admission:
         admission.add("olga", roles=frozenset({Role.PRIVACY_OFFICER}), password=PASSWORD)
+        admission.add("cnil", roles=frozenset({Role.AUTHORITY}), areas=frozenset({"FR"}), password=PASSWORD)
 
 
 @pytest.fixture
@@ -142,3 +150,104 @@ def test_a_good_link_is_not_called_damaged(place: Place, caplog: pytest.LogCaptu
     refused = visitor.get(address.replace("token=", "token=x"))
     assert refused.status_code == 422
     assert "This link did not work" in words(refused), "the control: this one is damaged"
+
+
+def test_a_member_is_not_told_that_their_no_is_wrong(place: Place) -> None:
+    visitor = place.member()
+    no = {"purpose": "train-genai", "answer": "no"}
+    with place.ledger_silent():
+        for more in ({}, {"what": "items", **one_item("u1", 0, "no")}):
+            answer = visitor.post("/me/choices", {**no, **more})
+            assert is_later(answer)
+            assert NOBODY_ANSWERS in words(answer)
+            assert re.search(r'value="no"[^>]* checked', answer.text), "what was chosen is kept"
+    assert visitor.post("/me/choices", no).status_code == 303
+    assert visitor.post("/me/choices", {"purpose": "train-genai"}).status_code == 422, "the control: no answer"
+
+
+def test_of_a_form_that_was_recorded_in_part_it_says_no_more_than_it_knows(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor, choose = place.member(), OwnChoices.choose
+    said: list[int] = []
+
+    def first_alone(self: OwnChoices, person: Pseudonym, choice: Choice) -> int:
+        if said:
+            raise unavailable("locked")
+        said.append(choose(self, person, choice))
+        return said[0]
+
+    monkeypatch.setattr(OwnChoices, "choose", first_alone)
+    kinds = {"purpose": "train-genai", "what": "kinds", "kind-post": "no", "kind-comment": "no"}
+    kinds |= {"reach-kind-post": "everything", "reach-kind-comment": "future"}
+    answer = visitor.post("/me/choices", kinds)
+    assert is_later(answer)
+    assert "A part of it is saved: look at the page again" in words(answer)
+    assert "the yes is not" not in words(answer)
+
+
+def test_a_signal_of_a_browser_keeps_nobody_from_their_page(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    visitor, head = place.member(), place.deployment.ledger.head()
+    with place.ledger_silent(), caplog.at_level(logging.WARNING, LOG.name):
+        answer = visitor.get("/me", **{"sec-gpc": "1"})
+    assert answer.status_code == 200
+    assert "Your browser asks that your data is not used" in words(answer)
+    assert "we cannot say that it is saved" in words(answer)
+    assert "It is saved, and you can change it below" not in words(answer)
+    assert "a signal of a browser was not recorded: ledger-unavailable" in caplog.text
+    assert place.deployment.ledger.head() == head
+    answer = visitor.get("/me", **{"sec-gpc": "1"})
+    assert "Saved: you said no" in words(answer)
+    assert "It is saved, and you can change it below" in words(answer)
+
+
+def test_what_an_objector_typed_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = Visitor(place.url)
+    with place.ledger_silent():
+        answer = visitor.post("/object", GOOD)
+        assert is_later(answer)
+        assert NOBODY_ANSWERS in words(answer)
+        assert all(f'value="{each}"' in answer.text or f"{each}</textarea>" in answer.text for each in GOOD.values())
+    outcome_unknown(monkeypatch)
+    answer = visitor.post("/object", GOOD)
+    assert is_later(answer)
+    assert f"{UNKNOWN} Send it once more in a few minutes: twice does no harm." in words(answer)
+
+
+def test_staff_are_not_told_that_what_they_typed_is_wrong(place: Place) -> None:
+    visitor = signed_in(place.url, "olga")
+    scope = {"areas": "FR", "purposes": "train-genai", "origin": "own-decision", "case": "fr-1", "reference": "x"}
+    seen = re.search(r'name="seen" value="([^"]+)"', visitor.post("/console/suspend", {**scope, "step": "look"}).text)
+    assert seen is not None
+    suspend = {**scope, "step": "suspend", "seen": unescape(seen[1])}
+    with place.ledger_silent():
+        answer = visitor.post("/console/suspend", suspend)
+        assert is_later(answer)
+        assert "Nothing was recorded: retry later." in words(answer)
+    assert visitor.post("/console/suspend", {**suspend, "reference": ""}).status_code == 422, (
+        "the control: no reference"
+    )
+    assert visitor.post("/console/suspend", suspend).status_code == 303
+
+
+def test_staff_who_sign_in_are_not_told_that_the_password_is_wrong(place: Place) -> None:
+    visitor, form = Visitor(place.url), {"handle": "olga", "password": PASSWORD}
+    with place.accounts_silent("sessions"):
+        answer = visitor.post("/sign-in", form)
+        assert is_later(answer)
+        assert "The store of accounts does not answer." in words(answer)
+    refused = visitor.post("/sign-in", {**form, "password": "a guess"})
+    assert refused.status_code == 422
+    assert "The name or the password is wrong. Check both and try again." in words(refused), "whole sentences"
+    assert visitor.post("/sign-in", form).status_code == 303
+
+
+def test_an_authority_is_not_told_that_what_it_typed_is_wrong(place: Place) -> None:
+    visitor = signed_in(place.url, "cnil")
+    concern = {f"concern-{name}": text for name, text in CONCERN.items()}
+    with place.ledger_silent():
+        assert is_later(visitor.post("/authority/concern", concern))
+    assert visitor.post("/authority/concern", {**concern, "concern-case": ""}).status_code == 422, (
+        "the control: no case"
+    )
+    assert visitor.post("/authority/concern", concern).status_code == 303

@@ -61,6 +61,15 @@ def status_of(error: ConsentryError) -> int:
     return _BY_CODE.get(error.code) or next(kinds, 500)
 
 
+def require_refusal(error: ConsentryError) -> None:
+    """Raise an error that no other input mends: a store that does not answer, or what is damaged.
+
+    It is an answer of its own. Shown with a form it would read as if what was typed were wrong.
+    """
+    if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise error
+
+
 def answer(error: ConsentryError, status: int | None = None) -> JSONResponse:
     """Return an error as an answer."""
     found = status or status_of(error)

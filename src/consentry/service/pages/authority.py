@@ -28,6 +28,7 @@ from consentry.service.gate import Admitting, Control, Deployed, Needs
 from consentry.service.pages.public import key_file
 from consentry.service.papers import Part, Place, as_file, shown
 from consentry.service.plain_words import CATEGORIES, EVENTS, PURPOSES, STANDINGS
+from consentry.service.problems import require_refusal
 from consentry.service.site import document as as_document
 from consentry.service.site import form_of, page
 from consentry.transparency.download import signed
@@ -254,7 +255,12 @@ def _read(upload: UploadFile | None) -> bytes:
 
 
 def _shown(error: ConsentryError, field: str) -> dict[str, str]:
-    """Return an error for a form, with the field that it is about."""
+    """Return an error for a form, with the field that it is about.
+
+    Raises:
+        ConsentryError: it is no refusal of what was typed.
+    """
+    require_refusal(error)
     prefix = "concern-" if field.startswith("concern-") else ""
     of_areas = ("order-scope", "statement-areas", "policy-unknown-area")
     of_field = {**dict.fromkeys(of_areas, "areas"), "case-text": "reference"}

@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse, Response
 from consentry.errors import ConsentryError, InputError
 from consentry.policy.jurisdictions import instant
 from consentry.service.gate import NeedsAll
-from consentry.service.problems import status_of
+from consentry.service.problems import require_refusal, status_of
 from consentry.service.site import document as as_document
 from consentry.service.site import wants_document
 
@@ -27,7 +27,12 @@ Staff = NeedsAll
 
 
 def told(error: ConsentryError, *, field: str | None = None) -> dict[str, str | None]:
-    """Return an error as `parts.error` shows it, at the top of the page with the form."""
+    """Return an error as `parts.error` shows it, at the top of the page with the form.
+
+    Raises:
+        ConsentryError: it is no refusal of what was typed.
+    """
+    require_refusal(error)
     return {"message": sentence(error.message), "help": sentence(error.help), "field": field}
 
 

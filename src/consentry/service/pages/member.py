@@ -21,7 +21,7 @@ from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim, Effect
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
-from consentry.errors import NotFoundError, StateError, UnavailableError
+from consentry.errors import ConflictError, NotFoundError, StateError, UnavailableError
 from consentry.policy.policy_set import SignalMeaning
 from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
@@ -39,7 +39,6 @@ from consentry.service.pages.member_asked import (
     person_of,
     require_fits,
     require_read,
-    status_after,
 )
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_document import document
@@ -50,7 +49,7 @@ from consentry.service.pages.member_shown import Rows, of_use, written
 from consentry.service.pages.member_signal import is_sent, record_no
 from consentry.service.pages.sign_in import with_session
 from consentry.service.problem_words import plainly
-from consentry.service.problems import LOG
+from consentry.service.problems import LOG, status_of
 from consentry.service.site import away, page, wants_document
 
 ROUTER = APIRouter()
@@ -115,10 +114,25 @@ def show(
         found = _blocks(request, control, who)
         body = canonical_json(document(found, _effects(control, person, found)[0]))
         return Response(body, headers=_VARY, media_type="application/json")
-    signalled = record_no(request, control, person=person) if who.may(Action.OWN_CHOOSE) else []
-    done = just_saved(control, person, positions=[*map(str, signalled), *saved])
+    signalled = _signalled(request, control, who)
+    done = just_saved(control, person, positions=[*map(str, signalled or ()), *saved])
     given = unsaved.found(request, admission, person=person)
-    return _shown(request, deployment, who, done=done, given=given, changed=changed, waiting=True)
+    recorded = signalled is not None
+    return _shown(
+        request, deployment, who, done=done, given=given, changed=changed, waiting=True, signal_recorded=recorded
+    )
+
+
+def _signalled(request: Request, control: ControlPlane, who: Principal) -> list[int] | None:
+    """Return where it was recorded what a signal of the browser counts as.
+
+    None: the ledger does not answer. Nobody is kept from their page for that: the next one that they open records it.
+    """
+    try:
+        return record_no(request, control, person=person_of(who)) if who.may(Action.OWN_CHOOSE) else []
+    except UnavailableError as error:
+        LOG.warning("a signal of a browser was not recorded: %s", error.code, extra={"facts": {"code": error.code}})
+        return None
 
 
 @ROUTER.post("/me/choices")
@@ -185,7 +199,7 @@ def _once_more(
     plain = plainly(error)
     help_ = HALF_SAVED.get(error.code, HALF_SAVED[""]) if positions else plain.help
     field = f"{use.purpose}-{'yes' if error.code == LESS_FAR else 'read'}"
-    problem = {"message": plain.message, "help": help_, "field": field, "code": error.code}
+    problem = {"message": plain.message, "help": help_, "field": field, "status": _status_after(error)}
     done = just_saved(deployment.control, person_of(who), positions=[str(each) for each in positions])
     given = {name: value for name, value in wanted.items() if name not in stale}
     if wanted.get("what") == "items":
@@ -203,12 +217,16 @@ def _once_more(
         request,
         deployment,
         who,
-        status=status_after(error.code),
         problem=problem,
         given=[given],
         done=done,
         changed=[f"{use.purpose}/{name}" for name in changed],
     )
+
+
+def _status_after(error: StateError) -> int:
+    """Return the status of the page that says why a form was not recorded."""
+    return status_of(error) if isinstance(error, (ConflictError, UnavailableError)) else 422
 
 
 def _yeses(wanted: Mapping[str, str]) -> frozenset[str]:
@@ -288,12 +306,12 @@ def _shown(
     deployment: Deployment,
     who: Principal,
     *,
-    status: int = 200,
     done: Sequence[Mapping[str, Any]] = (),
     problem: dict[str, Any] | None = None,
     given: Sequence[Mapping[str, str]] = (),
     changed: Sequence[str] = (),
     waiting: bool = False,
+    signal_recorded: bool = True,
 ) -> Response:
     """Show the page. `given` are forms as they were sent; `changed` are answers that are another meanwhile."""
     control, person = deployment.control, person_of(who)
@@ -309,7 +327,7 @@ def _shown(
     return page(
         request,
         "member/settings.html",
-        status=status,
+        status=200 if problem is None else problem["status"],
         headers=_VARY,
         offered=offered,
         blocks=found,
@@ -329,6 +347,7 @@ def _shown(
         waiting=[_waiting(each, found, held) for each in given] if waiting else [],
         mark_of_page=unsaved.mark_of(deployment, person),
         signal=is_sent(request),
+        signal_recorded=signal_recorded,
         suggested=any(use.signal is SignalMeaning.SUGGEST and use.can_choose for use in found),
         counted=any(use.signal is SignalMeaning.REFUSE and use.can_choose for use in found),
     )

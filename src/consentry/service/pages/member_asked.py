@@ -122,17 +122,17 @@ def says_how_far(name: str) -> bool:
 
 LESS_FAR = "choice-less-far"
 
+_PART_SAVED = N_(
+    "a part of it is saved: look at the page again in a few minutes, and choose again what it does not show"
+)
 HALF_SAVED = {
     "choice-not-offered": N_("your no is saved all the same; there is nothing else to choose, and the page says why"),
     "choice-changed": N_("your no is saved; below it shows how everything else stands now"),
+    "ledger-outcome-unknown": _PART_SAVED,
+    "ledger-unavailable": _PART_SAVED,
     "": N_("your no is saved; the yes is not"),
 }
 """What is said where a no of a form was recorded and the rest was not, by the code of the error."""
-
-
-def status_after(code: str) -> int:
-    """Return the status of the page that says why a form was not recorded, by the code of the error."""
-    return 409 if code == "choice-changed" else 422
 
 
 def require_fits(wants: Asked) -> None:

@@ -16,7 +16,7 @@ from consentry.accounts.account import Principal
 from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim
 from consentry.digests import canonical_json
-from consentry.errors import NotFoundError, StateError
+from consentry.errors import NotFoundError, StateError, UnavailableError
 from consentry.ledger.events import Pseudonym
 from consentry.policy.vocabulary import Category, Reach
 from consentry.service.gate import Deployed, Needs
@@ -54,7 +54,7 @@ def check_these(*, request: Request, deployment: Deployed, who: Chooser, wanted:
     use = block_of(deployment.control, who, purpose=wanted.get("purpose", ""))
     try:
         wants = asked(deployment.control, who, use=use, wanted=wanted)
-    except NotFoundError:
+    except (NotFoundError, UnavailableError):
         raise
     except StateError:
         # No answer: the page that it came from says so.

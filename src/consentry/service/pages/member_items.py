@@ -25,7 +25,7 @@ from consentry.service.gate import Admitting, Deployed, Needs
 from consentry.service.languages import language_of
 from consentry.service.listing import Column, Listing
 from consentry.service.pages import member_words as say
-from consentry.service.pages.member_asked import block_of, person_of, status_after
+from consentry.service.pages.member_asked import block_of, person_of
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_lists import FORMS, refused_items, taken_away
 from consentry.service.pages.member_saved import just_saved, meanwhile
@@ -114,7 +114,7 @@ def shown_again(
     who: Principal,
     use: Block,
     given: Mapping[str, str],
-    problem: Mapping[str, str],
+    problem: Mapping[str, Any],
     done: Sequence[Mapping[str, Any]],
     changed: Sequence[str],
 ) -> Response:
@@ -146,7 +146,7 @@ def _shown(
     where: Mapping[str, str],
     given: Mapping[str, str],
     done: Sequence[Mapping[str, Any]],
-    problem: Mapping[str, str] | None = None,
+    problem: Mapping[str, Any] | None = None,
     changed: Sequence[str] = (),
     waits: bool = False,
 ) -> Response:
@@ -168,7 +168,7 @@ def _shown(
     return page(
         request,
         "member/items.html",
-        status=200 if problem is None else status_after(problem["code"]),
+        status=200 if problem is None else problem["status"],
         problem=problem,
         use=use,
         uses=uses,

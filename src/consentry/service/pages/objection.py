@@ -21,11 +21,11 @@ from consentry.control_plane.objections import Followed
 from consentry.errors import InputError, NotFoundError, StateError, UnavailableError
 from consentry.oversight.objection_form import ANSWER_TO, FIND, FORM, REASON, Field
 from consentry.service.gate import Control, Needs
-from consentry.service.languages import LANGUAGES
+from consentry.service.languages import LANGUAGES, N_
 from consentry.service.own_address import address_of
 from consentry.service.pages.member_words import KINDS
 from consentry.service.pages.receipt_words import handed_out
-from consentry.service.problem_words import plainly
+from consentry.service.problem_words import PROBLEMS, plainly
 from consentry.service.problems import status_of
 from consentry.service.site import page
 
@@ -35,6 +35,10 @@ _HOLDER = [Depends(Needs(Action.HOLDER))]
 _REFUSED = 422
 _UNSEEN = {"x-robots-tag": "noindex, nofollow"}
 _MESSAGE = Field(name="message", asks="Your message", required=True, most=10_000, lines=True)
+
+_UNKNOWN = "ledger-outcome-unknown"
+_PERHAPS = PROBLEMS[_UNKNOWN]._replace(help=N_("send it once more in a few minutes: twice does no harm"))
+"""Of an objection: nobody has the address of its page, on which they could see whether it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,8 @@ def file(request: Request, control: Control, *, written: Written) -> Response:
         )
     except InputError:
         return _form(request, written, [Wrong(field=FIND.name, why="unreadable")])
+    except UnavailableError as error:
+        return _form(request, written, [], silent=error)
     return _onward(request, filed.link, new="1")
 
 
@@ -147,9 +153,18 @@ def check(field: Field, written: Mapping[str, str]) -> list[Wrong]:
     return [Wrong(field=field.name, why="long", has=has, most=field.most)] if has > field.most else []
 
 
-def _form(request: Request, written: Mapping[str, str], wrong: list[Wrong]) -> Response:
-    status = _REFUSED if wrong else 200
-    return page(request, "objection/form.html", status=status, form=FORM, given=written, problem=wrong)
+def _form(
+    request: Request, written: Mapping[str, str], wrong: list[Wrong], *, silent: UnavailableError | None = None
+) -> Response:
+    return page(
+        request,
+        "objection/form.html",
+        status=_status(wrong, silent),
+        form=FORM,
+        given=written,
+        problem=wrong,
+        silent=silent and (_PERHAPS if silent.code == _UNKNOWN else plainly(silent)),
+    )
 
 
 def _followed(

@@ -14,6 +14,7 @@ from consentry.accounts.admission import Admission
 from consentry.accounts.tries import browser_of, mark_of
 from consentry.errors import StateError
 from consentry.service.gate import COOKIE, Admitting, Needs
+from consentry.service.pages.console_frame import told
 from consentry.service.site import page
 
 LOG = logging.getLogger("consentry.service")
@@ -44,7 +45,7 @@ def sign_in(
     try:
         secret = admission.sign_in(handle, password, browser=known_browser(request, handle))
     except StateError as problem:
-        shown = {"message": problem.message, "help": problem.help, "field": "handle"}
+        shown = told(problem, field="handle")
         return page(
             request, "sign_in.html", status=422, next=inside(next), handle=handle, problem=shown, oidc=_oidc(request)
         )
