@@ -316,3 +316,28 @@ def test_no_log_names_a_link() -> None:
     assert "/object/follow/{link}" in errors, "it was logged, by the form of the address"
     for text in (secret_of(path)[:20], "hello", *GOOD.values()):
         assert text not in out + errors
+
+
+def test_what_the_private_page_shows_is_there_for_programs(there: There) -> None:
+    visitor = there.visitor()
+    address = there.file(visitor)
+    visitor.post(address, {"message": "It is the second picture."})
+    there.staff().post(f"{in_console(address)}/take")
+    page = visitor.get(address)
+    link = re.search(r'<link rel="alternate" type="application/json" href="([^"]+)">', page.text)
+    assert link is not None
+    answer = visitor.get(address + link[1])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.headers["x-robots-tag"] == page.headers["x-robots-tag"] == "noindex, nofollow"
+    assert answer.headers["cache-control"] == "no-store"
+    assert visitor.get(address, accept="application/json").content == answer.content
+    found = answer.json()
+    assert (found["objection"], found["state"]) == (objection_of(secret_of(address)), "looked-at")
+    assert (found["purpose"], found["overdue"], found["erased"], found["in_part"]) == ("train-ai", False, False, False)
+    assert [each["what"] for each in found["course"]] == ["received", "heard"], "what staff do stays with them"
+    assert [each["words"] for each in found["course"]] == [GOOD, {"text": "It is the second picture."}]
+    assert found["due"] > found["received"] == found["course"][0]["at"]
+    assert secret_of(address) not in answer.text
+    assert "olga" not in answer.text
+    unknown = visitor.get(f"{address[:-1]}{'1' if address[-1] == '0' else '0'}", accept="application/json")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "objection-link-unknown")

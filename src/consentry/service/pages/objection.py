@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
@@ -27,7 +27,7 @@ from consentry.service.pages.member_words import KINDS
 from consentry.service.pages.receipt_words import handed_out
 from consentry.service.problem_words import PROBLEMS, plainly
 from consentry.service.problems import status_of
-from consentry.service.site import page
+from consentry.service.site import document, page, wants_document
 
 ROUTER = APIRouter()
 _ANYONE = [Depends(Needs(Action.ANYONE))]
@@ -88,12 +88,26 @@ def file(request: Request, control: Control, *, written: Written) -> Response:
 
 
 @ROUTER.get("/object/follow/{link}", dependencies=_HOLDER)
-def follow(request: Request, control: Control, *, link: str, new: str = "") -> Response:
+def follow(
+    request: Request,
+    control: Control,
+    *,
+    link: str,
+    new: str = "",
+    form: Annotated[str, Query(alias="format", max_length=10)] = "",
+) -> Response:
     """Show where an objection stands, to whoever has the link."""
+    for_programs = wants_document(request, form)
     try:
         found = control.objections.follow(link)
     except NotFoundError:
+        if for_programs:
+            raise
         return _unknown(request)
+    if for_programs:
+        answer = document(_facts(found, at=control.desk.parts.clock()))
+        answer.headers.update(_UNSEEN)
+        return answer
     return _followed(request, found, address=_address(request), new=new == "1")
 
 
@@ -151,6 +165,26 @@ def check(field: Field, written: Mapping[str, str]) -> list[Wrong]:
     if field.required and not has:
         return [Wrong(field=field.name, why="missing")]
     return [Wrong(field=field.name, why="long", has=has, most=field.most)] if has > field.most else []
+
+
+def _facts(found: Followed, *, at: int) -> Mapping[str, Any]:
+    """Return what the private page shows, as a document."""
+    known = found.objection
+    return {
+        "objection": known.objection,
+        "purpose": str(known.purpose),
+        "state": str(known.state),
+        "in_part": found.in_part,
+        "received": known.received,
+        "due": known.due,
+        "overdue": known.overdue(at),
+        "extended": known.extended,
+        "erased": known.erased,
+        "course": [
+            {"position": each.position, "at": each.at, "what": each.what, "words": dict(each.words)}
+            for each in found.course
+        ],
+    }
 
 
 def _form(
