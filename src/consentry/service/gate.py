@@ -101,7 +101,7 @@ def unknown(request: Request) -> StateError:
         return StateError(
             "access-unknown",
             "this key is unknown or revoked",
-            help="send `Authorization: Bearer KEY` with a key that is good: consentry account key",
+            help="send `Authorization: Bearer KEY` with a key that is good: consentry account add-key",
         )
     return StateError(
         "access-unknown",
