@@ -30,6 +30,22 @@ def test_looking_somebody_up_is_recorded_before_anything_is_seen(own: Office) ->
     assert own.deployment.control.look_ups.looked_up(own.deployment.person("us")) == []
 
 
+def test_who_gives_no_reason_is_told_that_one_is_needed(own: Office) -> None:
+    sue = own.visitor("sue")
+    for reason, problem in (
+        ("", "The reason is missing. Say it in one line."),
+        (f"ticket {'7' * 200}", "The reason is no line of 1 to 200 characters. Long texts belong in documents"),
+    ):
+        for person in ("gb", ""):
+            answer = sue.post("/console/people", {"person": person, "reason": reason})
+            assert answer.status_code == 422
+            assert problem in words(answer)
+            assert '<a href="#reason">' in answer.text
+    nobody = sue.post("/console/people", {"person": " ", "reason": "ticket 7"})
+    assert "Nobody is named." in words(nobody)
+    assert '<a href="#person">' in nobody.text
+
+
 def test_looking_up_gives_nobody_a_seat_and_is_erased_with_the_person(own: Office) -> None:
     control, olga = own.deployment.control, own.visitor("olga")
     seats = control.desk.parts.people.seats

@@ -48,7 +48,9 @@ def require_texts(**texts: str) -> None:
         InputError: one of them is.
     """
     for what, text in texts.items():
-        if not text.strip() or len(text) > _LONGEST_TEXT or not text.isprintable():
+        if not text.strip():
+            raise InputError("case-text", f"the {what} is missing", help="say it in one line")
+        if len(text) > _LONGEST_TEXT or not text.isprintable():
             raise InputError(
                 "case-text",
                 f"the {what} is no line of 1 to {_LONGEST_TEXT} characters",

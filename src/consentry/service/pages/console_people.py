@@ -63,7 +63,7 @@ def look_up(
     try:
         found = control.look_ups.look_up(person.strip(), reason=reason.strip(), by=who.handle)
     except (InputError, NotFoundError) as error:
-        problem = told(error, field="person" if person.strip() == "" else "reason")
+        problem = told(error, field="reason" if error.code == "case-text" else "person")
     same = None if found is None else twin(request, lambda: found)
     _, choices = _CHOICES.select([] if found is None else found["choices"], {"page": number})
     return same or page(
