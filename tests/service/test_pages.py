@@ -63,7 +63,7 @@ def test_every_page_tells_browsers_to_be_strict(visitor: Visitor) -> None:
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
         assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
-        assert headers["cache-control"] == "no-store"
+        assert headers["cache-control"] == ("no-cache" if path.startswith("/static/") else "no-store")
         assert not [name for name in headers if name.startswith("access-control-")]
 
 

@@ -86,6 +86,20 @@ def test_a_page_tells_its_type_and_its_characters(place: Place) -> None:
         assert not {"server", "x-powered-by"} & set(headers)
 
 
+def test_a_browser_asks_whether_a_file_of_ours_has_changed_and_gets_it_once(place: Place) -> None:
+    for path in ("/static/site.css", "/static/mark.svg"):
+        first = httpx2.get(place.url + path)
+        kept = {"if-none-match": first.headers["etag"]}
+        again = httpx2.get(place.url + path, headers=kept)
+        assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+        for answer in (first, again):
+            assert answer.headers["cache-control"] == "no-cache", "kept, and never used unasked"
+        other = httpx2.get(place.url + path, headers={"if-none-match": '"another"'})
+        assert (other.status_code, other.content) == (200, first.content)
+    for path in ("/", "/static/nowhere.css"):
+        assert httpx2.get(place.url + path).headers["cache-control"] == "no-store"
+
+
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PATCH", "PROPFIND", "OPTIONS"])
 def test_a_method_that_no_address_names_is_refused(place: Place, method: str) -> None:
     for path in ("/sign-in", "/v1/orders", "/static/site.css"):

@@ -110,10 +110,14 @@ ROUTERS = (
 
 
 class Files(StaticFiles):
-    """Files of our own, each with its type and, as all of them are text, its characters."""
+    """Files of our own, each with its type and, as all of them are text, its characters.
+
+    A browser keeps them, and asks each time whether they have changed: they hold nothing about anybody.
+    """
 
     def file_response(self, *args: Any, **named: Any) -> Response:  # noqa: D102
         answer = super().file_response(*args, **named)
+        answer.headers["cache-control"] = "no-cache"
         if answer.headers.get("content-type") == "image/svg+xml":
             answer.headers["content-type"] = "image/svg+xml; charset=utf-8"
         return answer
