@@ -25,7 +25,7 @@ from consentry.accounts.account import digest_of
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import StateError
-from consentry.service.app import ROUTERS
+from consentry.service.app import LOOKED_AT, ROUTERS
 from consentry.service.gate import COOKIE, addresses
 from consentry.service.logs import ACCESS, AccessLog, JsonLines
 from consentry.service.server import serving
@@ -106,6 +106,24 @@ def test_a_method_that_no_address_names_is_refused(place: Place, method: str) ->
         answer = httpx2.request(method, place.url + path, headers={"x-echo": "a secret"})
         assert answer.status_code == 405, path
         assert "a secret" not in answer.text
+
+
+def test_whoever_looks_whether_it_is_there_gets_no_body(place: Place) -> None:
+    """Uptime checks, and what checks links, ask with HEAD."""
+    assert {"/", "/healthz", "/readyz", "/transparency", "/openapi.json", "/object"} <= LOOKED_AT
+    for path in sorted(LOOKED_AT):
+        shown, looked = (httpx2.request(method, place.url + path) for method in ("GET", "HEAD"))
+        assert (looked.status_code, looked.content) == (shown.status_code, b""), path
+        changing = {"x-request-id", "date"}
+        assert [each for each in looked.headers.items() if each[0] not in changing] == [
+            each for each in shown.headers.items() if each[0] not in changing
+        ], path
+    refused = httpx2.request("PUT", place.url + "/healthz")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    for route in addresses(ROUTERS):
+        if "GET" in (route.methods or ()) and route.path not in LOOKED_AT:
+            path = re.sub(r"\{\w+\}", "x1", route.path)
+            assert httpx2.head(place.url + path).status_code == 405, (path, "nothing comes of looking")
 
 
 def test_asking_changes_nothing() -> None:

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from consentry import __version__
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
+from consentry.served_form import FORM_PATH
 from consentry.service import problems
 from consentry.service.api import (
     authority_statements,
@@ -45,6 +46,7 @@ from consentry.service.direct import Direct, DirectRoute
 from consentry.service.figures import Figures, Observed
 from consentry.service.gate import KnownKeys, addresses
 from consentry.service.logs import AccessLog
+from consentry.service.looks import Looks
 from consentry.service.offered import Offered
 from consentry.service.pages import (
     authority,
@@ -107,6 +109,10 @@ ROUTERS = (
     authority.ROUTER,
     *console.ROUTERS,
 )
+LOOKED_AT = frozenset(
+    route.path for router in (public.ROUTER, document.ROUTER, system.ROUTER) for route in addresses([router])
+) | {FORM_PATH}
+"""Where HEAD is answered as well: what is shown there without anything else coming of it."""
 
 
 class Files(StaticFiles):
@@ -163,7 +169,7 @@ def _keep(app: FastAPI) -> None:
     app.state.together, app.state.offered, app.state.snapshots = Together(verbs), Offered(verbs), Snapshots(verbs)
     app.state.view, app.state.known = view_token(), KnownKeys(admission)
     app.state.readiness = Readiness(deployment, admission)
-    app.state.addresses = addresses(ROUTERS)
+    app.state.addresses, app.state.looked_at = addresses(ROUTERS), LOOKED_AT
 
 
 def create_app(
@@ -178,8 +184,7 @@ def create_app(
     """Return the application; `token` is what workloads show, `log` is written a line for each answer.
 
     `platform` is what figures call it where several are served, and its host. `settled` is called when what it keeps
-    is in memory.
-    Only one process may run it for a home: it alone knows until when leases hold. `homes.alone` sees to that.
+    is in memory. Only one process may run it for a home, as it alone knows until when leases hold: see `homes.alone`.
     """
     verbs, preparing = Verbs(deployment.control), Preparing()
     watch = Watch(verbs)
@@ -211,6 +216,7 @@ def create_app(
     app.mount("/static", Files(directory=FOLDER / "static"))
     # The last that is added is the first that is passed.
     app.add_middleware(Direct, routes=[each for each in app.state.addresses if isinstance(each, DirectRoute)])
+    app.add_middleware(Looks, paths=LOOKED_AT)
     app.add_middleware(Bounded)
     problems.install(app)
     app.add_middleware(Shield, site_url=deployment.settings.site_url)

@@ -162,7 +162,8 @@ def _methods_of(request: Request) -> list[str]:
     fit = [route for route in request.app.state.addresses if route.path_regex.match(path)]
     # What is meant by its very name is not meant as the value of a parameter.
     named = [route for route in fit if route.path == path] or fit
-    return sorted({method for route in named for method in route.methods})
+    also = {"HEAD"} if path in request.app.state.looked_at else set()
+    return sorted({method for route in named for method in route.methods} | also)
 
 
 def unforeseen(error: Exception) -> ConsentryError:
