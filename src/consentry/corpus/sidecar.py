@@ -11,9 +11,9 @@ A sidecar is a folder of plain NumPy arrays, one entry an item in file order unl
 | `item` | u64 | keyed pseudonym of the item id, first half |
 | `posting_person`, `posting_row` | u32 | every (seat, position) pair, ordered by seat and position |
 
-and `sidecar.json`, written last: a folder without it is not a sidecar. The content file is pinned by size, modification
-time, inode, time of the last change of any kind, and digest. Positions are meaningless for any other bytes, so a
-changed file makes the sidecar unusable.
+and `sidecar.json`, written last: a folder without it is not a sidecar. It has digests of all this (`intact.py`). The
+content file is pinned by size, modification time, inode, time of the last change of any kind, and digest. Positions are
+meaningless for any other bytes, so a changed file makes the sidecar unusable.
 """
 
 from __future__ import annotations

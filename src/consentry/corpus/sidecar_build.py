@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from consentry.corpus.columns import UNKNOWN_DATE, coded, created_seconds, involvement, single, words
 from consentry.corpus.descriptor import CorpusDescriptor, check_schema
+from consentry.corpus.intact import with_digests
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.postings import in_order
 from consentry.corpus.sidecar import (
@@ -92,9 +93,12 @@ def build(
         pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
         head = _head(pin, oddities, descriptor=descriptor, stamp=Stamp.of(before))
-        head["seats"] = writer.seats
-        head["classes"] = asdict(classes.pin(writer.classes))
-        (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
+        head |= {
+            "seats": writer.seats,
+            "classes": asdict(classes.pin(writer.classes)),
+            "dated": writer.created is not None,
+        }
+        (staged / HEAD).write_bytes(canonical_json(with_digests(head, staged)))
         _put_in_place(staged, folder)
         tell(0)
     finally:
