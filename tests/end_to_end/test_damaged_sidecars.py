@@ -90,12 +90,20 @@ def test_classes_that_let_items_in_are_said_and_made_right(ready: Terminal) -> N
     assert (done["built"], done["kept"], done["mended"]) == (0, 1, 0)
 
 
-@pytest.mark.parametrize("array", ["person", "klass"])
+@pytest.mark.parametrize("array", ["person", "klass", "involved_person", "involved_row"])
 def test_numbers_that_are_not_there_keep_nobody_stuck(ready: Terminal, array: str) -> None:
     damage(ready.home / "corpora", array, 200)
     ready.fails("corpus-sidecar-damaged", "release", "build", "network", "--policy", "september-2024")
     ready.run("corpus", "register", ready.folder / "corpus.toml")
     ready.run("release", "verify", build(ready)["release"], "--decide")
+
+
+@pytest.mark.parametrize("array", ["involved_person", "involved_row"])
+def test_so_it_is_said_where_everything_is_decided_again(ready: Terminal, array: str) -> None:
+    release = build(ready)["release"]
+    damage(ready.home / "corpora", array, 200)
+    shown = ready.run("release", "verify", release, "--decide", status=3)
+    assert codes(shown) == {"corpus-sidecar-wrong", "corpus-sidecar-damaged"}
 
 
 @pytest.mark.parametrize("refused", ["before", "after"])

@@ -92,12 +92,8 @@ def build(
         oddities = writer.finish()
         pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
-        head = _head(pin, oddities, descriptor=descriptor, stamp=Stamp.of(before))
-        head |= {
-            "seats": writer.seats,
-            "classes": asdict(classes.pin(writer.classes)),
-            "dated": writer.created is not None,
-        }
+        head = _head(pin, writer, oddities, descriptor=descriptor, stamp=Stamp.of(before))
+        head["classes"] = asdict(classes.pin(writer.classes))
         (staged / HEAD).write_bytes(canonical_json(with_digests(head, staged)))
         _put_in_place(staged, folder)
         tell(0)
@@ -134,13 +130,17 @@ def _pin(source: Path, before: os.stat_result, *, name: str, rows: int) -> FileP
     return pin
 
 
-def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, stamp: Stamp) -> dict[str, Any]:
+def _head(
+    pin: FilePin, writer: _Writer, oddities: Oddities, *, descriptor: CorpusDescriptor, stamp: Stamp
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "pin": asdict(pin),
         **stamp.to_json(),
         "descriptor": descriptor.digest,
         "oddities": asdict(oddities),
+        "seats": writer.seats,
+        "dated": writer.created is not None,
     }
 
 
