@@ -35,7 +35,7 @@ from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
 from consentry.corpus.sidecar_build import build, check
-from consentry.corpus.unique_ids import Threads, repeated
+from consentry.corpus.unique_ids import Threads, not_unique, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, ConsentryError, CorpusError, DescriptorError, raise_all
@@ -44,7 +44,6 @@ from consentry.progress import Progress
 
 _CLASSES, _SIDECARS, _LOCK = "item_classes.json", "sidecars", "lock"
 _OPEN_ATTEMPTS = 3
-_SHOWN = 3
 _EXAMPLE = "network/corpus.toml"
 
 
@@ -180,19 +179,14 @@ class _Registering:
         self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path], progress: Progress | None
     ) -> None:
         """Raise if two items have one id, in one file or in several; what was built of these files is not kept."""
-        again = repeated([sidecar.item for sidecar in sidecars], threads=threads, progress=progress)
+        columns = [sidecar.item for sidecar in sidecars]
+        again = repeated(columns, threads=threads, progress=progress)
         if not again.size:
             return
-        with_repeated = [each for each in sidecars if np.isin(each.item, again).any()]
-        for each in with_repeated:
-            if each.folder in built:
+        for each in sidecars:
+            if each.folder in built and np.isin(each.item, again).any():
                 shutil.rmtree(each.folder, ignore_errors=True)
-        raise CorpusError(
-            "corpus-duplicate-item-id",
-            f"{again.size:,} {'item has' if again.size == 1 else 'items have'} an id that another item has, in"
-            f" {_named(with_repeated)}",
-            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
-        )
+        raise not_unique([sidecar.pin.path for sidecar in sidecars], columns, again=again)
 
     def _build(self, source: _Source, folder: Path, *, identities: Identities, progress: Progress | None) -> None:
         build(
@@ -383,12 +377,6 @@ def _check_classes(sidecars: Sequence[Sidecar], classes: ItemClasses) -> None:
                 f"`{_CLASSES}` is not the one that the sidecar of `{sidecar.pin.path}` was built with",
                 help="register the corpus again: consentry corpus register DESCRIPTOR",
             )
-
-
-def _named(files: Sequence[Sidecar]) -> str:
-    shown = ", ".join(f"`{each.pin.path}`" for each in files[:_SHOWN])
-    more = len(files) - _SHOWN
-    return shown if more <= 0 else f"{shown} and {more:,} more {'file' if more == 1 else 'files'}"
 
 
 def snapshot_digest(descriptor: CorpusDescriptor, pins: Iterable[FilePin]) -> Digest:
