@@ -366,4 +366,7 @@ class _Writer:
         return oddities
 
     def _save(self, name: str, array: Array) -> None:
-        np.save(self.folder / f"{name}.npy", array)
+        # As `np.save` does, which keeps the system's reason to itself when it cannot write.
+        with (self.folder / f"{name}.npy").open("wb") as stream:
+            np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+            stream.write(np.ascontiguousarray(array).data)
