@@ -75,7 +75,7 @@ class Corpus:
         """Raise unless every content file is still the one it is pinned to, see `still_of`."""
         for sidecar in self.sidecars:
             if not still_of(sidecar, self.path(sidecar)):
-                raise changed(sidecar.pin.path)
+                raise changed(sidecar.pin.path, self.path(sidecar))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

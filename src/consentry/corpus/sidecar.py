@@ -338,12 +338,14 @@ def _head_of(sidecar: Sidecar) -> dict[str, Any] | None:
     return None
 
 
-def changed(name: str) -> CorpusError:
-    """Return the error for a content file that is not the one its sidecar was built from."""
+def changed(name: str, source: Path) -> CorpusError:
+    """Return the error for a content file that is gone, or is not the one its sidecar was built from."""
+    gone = not source.exists()
     return CorpusError(
         "corpus-file-changed",
-        f"`{name}` is not the file its sidecar was built from",
-        help="register the corpus again; releases sealed from the old file stay bound to its digest",
+        f"`{name}` is gone" if gone else f"`{name}` is not the file its sidecar was built from",
+        help=f"{'restore it, or ' if gone else ''}register the corpus again; releases sealed from the old file stay"
+        " bound to its digest",
     )
 
 

@@ -126,7 +126,7 @@ def _pin(source: Path, before: os.stat_result, *, name: str, rows: int) -> FileP
     pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=rows)
     after = source.stat()
     if (after.st_size, Stamp.of(after)) != (pin.size, Stamp.of(before)):
-        raise changed(name)
+        raise changed(name, source)
     return pin
 
 
