@@ -55,7 +55,7 @@ def altered(
     """
     heads = {folder: head for folder in folders if (head := _head(folder, descriptor)) is not None}
     arrays = [path for folder in heads for path in sorted(folder.glob("*.npy"))]
-    if progress is not None:
+    if progress is not None and arrays:
         progress.begin("checking sidecars", total=sum(path.stat().st_size for path in arrays), unit="bytes")
     found: dict[Path, dict[str, Digest]] = {folder: {} for folder in heads}
     for path, digest in zip(arrays, threads.map(lambda path: _read(path, progress), arrays), strict=True):
