@@ -263,6 +263,12 @@ def test_what_is_not_a_dump_file_is_refused(tmp_path: Path, text: str) -> None:
         (post(1, CreationDate="yesterday"), "corpus-bad-attribute"),
         (post(1, OwnerUserId="me"), "corpus-bad-attribute"),
         (post(1, Id="one"), "corpus-bad-attribute"),
+        (post(1, Id=str(1 << 63)), "corpus-bad-attribute"),
+        (post(1, OwnerUserId="-" + "9" * 30), "corpus-bad-attribute"),
+        (post(1, LastEditorUserId=str(1 << 64)), "corpus-bad-attribute"),
+        (post(1, Id="1_0"), "corpus-bad-attribute"),
+        (post(1, Id="١٢"), "corpus-bad-attribute"),
+        (post(1, Id=" 1"), "corpus-bad-attribute"),
         ({"PostTypeId": "1"}, "corpus-missing-attribute"),
     ],
 )

@@ -106,8 +106,12 @@ def test_a_failed_registration_leaves_the_snapshot_before(corpora: Path) -> None
     before = registered(corpora).corpus.snapshot
     write(corpora / "content" / "a.parquet", ["p2", "p3"], [None, None])
     write(corpora / "content" / "b.parquet", ["p2"], [None])  # the same id
-    with pytest.raises(CorpusError, match="corpus-duplicate-item-id"):
+    with pytest.raises(CorpusError, match="corpus-duplicate-item-id") as caught:
         registered(corpora)
+    assert caught.value.message == (
+        "1 item has an id that another item has, in `a.parquet`, `b.parquet`:"
+        " one is in row 1 of `a.parquet` and in row 1 of `b.parquet`"
+    )
     assert open_corpus(corpora / "corpora", "n").snapshot == before
     with pytest.raises(CorpusError, match="corpus-file-changed"):
         open_corpus(corpora / "corpora", "n").check_files()

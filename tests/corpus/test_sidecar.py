@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,7 @@ from consentry.corpus.sidecar import NOBODY, Sidecar, Stamp, load, still_of, usa
 from consentry.corpus.sidecar_build import build
 from consentry.digests import digest_file
 from consentry.durable import only_one
-from consentry.errors import ConflictError, CorpusError
+from consentry.errors import ConflictError, CorpusError, IntegrityError
 
 
 def built(source: Path, folder: Path, descriptor: str = DESCRIPTOR) -> Sidecar:
@@ -197,7 +199,9 @@ def test_what_is_noted_about_another_file_counts_for_nothing(tmp_path: Path) -> 
     assert not still_of(found, source)
 
 
-@pytest.mark.parametrize("damage", ["head", "torn head", "array", "short array", "older format"])
+@pytest.mark.parametrize(
+    "damage", ["head", "torn head", "array", "short array", "short dates", "half a pair", "older format"]
+)
 def test_a_damaged_sidecar_is_none(tmp_path: Path, damage: str) -> None:
     source = write(tmp_path / "a.parquet", ["p1", "p2"], [None, None])
     built(source, tmp_path / "s")
@@ -210,12 +214,44 @@ def test_a_damaged_sidecar_is_none(tmp_path: Path, damage: str) -> None:
         array.unlink()
     elif damage == "short array":
         np.save(array, np.zeros(1, dtype=np.uint64))
+    elif damage in ("short dates", "half a pair"):
+        name = {"short dates": "created", "half a pair": "posting_row"}[damage]
+        np.save(tmp_path / "s" / f"{name}.npy", np.zeros(1, dtype=np.uint32))
     else:
         head.write_text(json.dumps({**json.loads(head.read_bytes()), "format": 0}))
     assert not good(tmp_path / "s", source)
     if damage != "older format":
         with pytest.raises(ConflictError, match="corpus-sidecar-missing"):
             load(tmp_path / "s")
+
+
+def test_rows_that_are_not_there_are_not_looked_up(tmp_path: Path) -> None:
+    by: list[str | None] = ["p1", "p2", "p1", "p2"]
+    whole = built(write(tmp_path / "a.parquet", by, [["p2"], None, ["p3", "p2"], None]), tmp_path / "s")
+
+    def check_range(sidecar: Sidecar) -> None:
+        for start in (0, 2):
+            sidecar.check_range(slice(start, start + 2), seats=4, classes=1)
+
+    def with_(name: str, *values: int) -> Sidecar:
+        fields: dict[str, Any] = {name: np.array(values, dtype=np.uint32)}
+        return replace(whole, **fields)
+
+    check_range(whole)
+    for damaged in (
+        with_("person", 1, 2, 1, 4),
+        with_("klass", 0, 0, 1, 0),
+        with_("involved_person", 2, 3, 9),
+        with_("involved_row", 0, 2, 4),
+        with_("involved_row", 2, 0, 2),
+        with_("involved_row", 3, 2, 2),
+        with_("involved_row", 0, 3, 2),
+        with_("involved_row", 9, 0, 2),
+    ):
+        with pytest.raises(IntegrityError, match="corpus-sidecar-damaged"):
+            check_range(damaged)
+    with pytest.raises(IntegrityError, match="corpus-sidecar-damaged"):
+        with_("posting_row", *[9] * whole.posting_row.size).rows_of(np.array([1], dtype=np.uint32))
 
 
 def test_what_is_mapped_stays_when_the_folder_is_removed(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ def test_a_file_changed_between_sidecar_and_build(ready: Terminal) -> None:
     os.utime(file, ns=(1, 1))
     ready.fails("corpus-file-changed", "release", "build", "network", "--policy", "september-2024")
     file.unlink()
-    ready.fails("corpus-file-changed", "release", "build", "network", "--policy", "september-2024")
+    error = ready.fails("corpus-file-changed", "release", "build", "network", "--policy", "september-2024")
+    assert error["message"] == "`items/0.parquet` is gone"
+    assert error["help"].startswith("restore it, or register")
     file.write_bytes(content)
     ready.run("corpus", "register", ready.folder / "corpus.toml")
     assert build(ready)["counts"]["items"] == 3

@@ -81,11 +81,12 @@ def test_full_while_registering_and_while_sealing(small_disk: Path, content: Pat
     deployment = open_deployment(copy_home(small_disk / "home"))
     control = deployment.control
     try:
-        ballast = fill(small_disk, leave=2 << 20)
-        with pytest.raises(OSError, match="No space"):
-            control.statements.register_corpus(content / "corpus.toml")
-        assert not list((small_disk / "home" / "corpora").rglob("*.npy"))
-        ballast.unlink()
+        for leave in (2 << 20, 6 << 20, 8 << 20):
+            ballast = fill(small_disk, leave=leave)
+            with pytest.raises(OSError, match="No space"):
+                control.statements.register_corpus(content / "corpus.toml")
+            assert not list((small_disk / "home" / "corpora").rglob("*.npy"))
+            ballast.unlink()
         control.statements.register_corpus(content / "corpus.toml")
         control.statements.load_people(content / "people" / "people.toml")
         control.statements.publish(shipped()[POLICY], POLICY)
@@ -104,6 +105,17 @@ def test_full_while_registering_and_while_sealing(small_disk: Path, content: Pat
             assert [each for each in control.releases.verify(name, decide=True) if each.problem] == []
     finally:
         deployment.close()
+
+
+def test_a_ledger_that_cannot_be_opened_says_that_the_disk_may_be_full(small_disk: Path) -> None:
+    open_deployment(copy_home(small_disk / "home")).close()
+    ballast = fill(small_disk, leave=0)
+    with pytest.raises(ConsentryError) as caught:
+        open_deployment(small_disk / "home")
+    assert caught.value.code == "ledger-unavailable"
+    assert "The disk may be full" in str(caught.value.help)
+    ballast.unlink()
+    open_deployment(small_disk / "home").close()
 
 
 def test_full_while_registering_where_the_system_takes_no_room_ahead(

@@ -81,6 +81,7 @@ def test_every_verb_counts_what_it_announces(place: tuple[Path, Deployment]) -> 
     seen = Watching()
     control.statements.load_people(folder / "people" / "people.toml", progress=seen)
     control.statements.register_corpus(folder / "corpus.toml", progress=seen)
+    arrays = sum(path.stat().st_size for path in control.desk.corpora.rglob("*.npy"))
     (folder / "items" / "2.parquet").touch()
     os.utime(folder / "items" / "2.parquet", ns=(1, 1))
     control.statements.register_corpus(folder / "corpus.toml", progress=seen)
@@ -99,6 +100,7 @@ def test_every_verb_counts_what_it_announces(place: tuple[Path, Deployment]) -> 
         ("reading people", PEOPLE, "people"),
         ("reading items", 270, "items"),
         ("looking for repeated ids", 1, "parts"),
+        ("checking sidecars", arrays, "bytes"),
         ("reading items", 90, "items"),
         ("looking for repeated ids", 1, "parts"),
         ("checking choices", None, "choices"),

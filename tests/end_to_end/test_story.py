@@ -17,6 +17,7 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.release.explain import said_elsewhere
 from consentry.release.iceberg_schema import FormatVersion
 from consentry.release.materialise import CopyFormat
 from end_to_end.network import Form, RawItem, RawPerson, fresh, populated, write_corpus, write_items, write_people
@@ -178,12 +179,26 @@ def test_explaining_names_the_rule_the_choice_and_the_position(place: tuple[Path
     release = build(deployment)
     found = deployment.control.releases.explain(release, "a1").body
     (owner,) = found["people"]
-    (choice,) = owner["choices"]  # said by the other account
-    assert (choice["state"], choice["position"]) == ("refused", found["position"] - 1)
+    (choice,) = owner["choices"]
+    assert (choice["state"], choice["another_account"]) == ("refused", True)
+    assert choice["position"] == found["position"] - 1
     assert (choice["source"], choice["notice"]) == ("form", None)
     assert found["agrees_with_bitmap"]
     with pytest.raises(NotFoundError, match="item-unknown"):
         deployment.control.releases.explain(release, "no-such-item")
+
+
+def test_a_yes_on_another_account_is_said_to_count_for_nothing_here(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    deployment.control.statements.publish(shipped()["opt-in-only"], "opt-in-only")
+    say(deployment, "cy", ChoiceState.ALLOWED)
+    release = build(deployment, "opt-in-only")
+    told = {}
+    for item in ("a1", "c1"):
+        found = deployment.control.releases.explain(release, item)
+        (choice,) = found.body["people"][0]["choices"]
+        told[item] = found.allowed, choice["another_account"], said_elsewhere(choice)
+    assert told == {"a1": (False, True, ", on another account: only a no counts here"), "c1": (True, False, "")}
 
 
 def test_a_plan_counts_what_a_build_counts(place: tuple[Path, Deployment]) -> None:

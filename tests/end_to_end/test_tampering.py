@@ -205,7 +205,7 @@ def test_a_sidecar_that_was_edited_shows_when_everything_is_decided_again(sealed
     assert problems(deployment, manifest, decide=True) == set()
     for array in (folder.parents[1] / "corpora").rglob("person.npy"):
         flip(array, array.stat().st_size - 4)
-    assert problems(deployment, manifest) == set()
+    assert problems(deployment, manifest) == {"corpus-sidecar-damaged"}
     assert problems(deployment, manifest, decide=True) & {"release-not-reproduced", "corpus-sidecar-damaged"}
     assert "corpus-sidecar-wrong" in problems(deployment, manifest, decide=True)
 
@@ -220,7 +220,7 @@ def test_a_sidecar_that_was_edited_before_the_seal_is_found(sealed: Release, arr
     np.save(path, values)
     deployment.control.releases.drafts._drafts.clear()
     built = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy="september-2024", at=NOW).manifest
-    assert problems(deployment, built) == set()
+    assert problems(deployment, built) == {"corpus-sidecar-damaged"}
     assert problems(deployment, built, decide=True) == {"corpus-sidecar-wrong"}
     assert deployment.control.desk.parts.people.seats == 21  # nobody was given a seat by looking
     assert not list((folder.parents[1]).glob(".recheck-*"))

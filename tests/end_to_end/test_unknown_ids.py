@@ -74,8 +74,10 @@ def test_a_yes_that_names_no_notice_counts_and_is_told(ready: Terminal) -> None:
     file.write_text("\n".join([columns, *rows]))
     found = ready.run("choice", "import", str(file))["without_notice"]
     assert (found["choices"], [each.rsplit(":", 1)[1] for each in found["where"]]) == (2, ["3", "5"])
-    assert "2 of them take a no back without a notice" in ready.run("choice", "import", str(file), as_json=False)
+    assert "2 of them are no refusals and name no notice" in ready.run("choice", "import", str(file), as_json=False)
     assert ready.run("choice", "record", "ada", "allowed")["without_notice"]
+    said = ready.run("choice", "record", "newbie", "allowed", as_json=False)
+    assert "It is no refusal and names no notice" in said
     assert not ready.run("choice", "record", "ada", "allowed", "--notice", "genai-2025")["without_notice"]
 
 

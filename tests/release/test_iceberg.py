@@ -228,6 +228,10 @@ class TestRefusals:
         with pytest.raises(InputError) as caught:
             write(tmp_path / "table", [data_file(tmp_path / name / "x.parquet", items(3), [1])], 2)
         assert caught.value.code == "release-path-unsupported"
+        assert str(caught.value.help).startswith("move the files to a folder without")
+        with pytest.raises(InputError) as caught:
+            write(tmp_path / "table", [data_file(tmp_path / f"{name}.parquet", items(3), [1])], 2)
+        assert str(caught.value.help).startswith(f"give `{name}.parquet` a name without")
         assert not (tmp_path / "table").exists()
 
     @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def put_down(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
         lines.append(f"An earlier no of theirs goes further, and stays: {stays}. {ends}")
     unread = said.choice.state is not ChoiceState.REFUSED and said.notice is None
     if unread:
-        lines.append("It takes a no back and names no notice: it counts, and the platform answers for what was shown.")
+        lines.append("It is no refusal and names no notice: it counts, and the platform answers for what was shown.")
     body = {"position": position, "stays": stays, "without_notice": unread, **unknown.body}
     context.out.show(body, lambda: context.out.text("\n".join(lines)))
 
@@ -73,8 +73,8 @@ def _imported(done: Imported, corpus: str | None) -> Iterator[str]:
     if gone := done.erased.choices:
         yield f"{counted(gone, 'choice', several='choices')} left out: nothing may be kept of people who were erased."
     if unread := done.without_notice.choices:
-        takes = counted(unread, "of them takes a no back", several="of them take a no back")
-        yield f"{takes} without a notice. That counts; the platform answers for what was shown."
+        names = counted(unread, "of them is no refusal and names", several="of them are no refusals and name")
+        yield f"{names} no notice. That counts; the platform answers for what was shown."
 
 
 def _unknown(found: Unknown, what: str) -> Iterator[str]:

@@ -36,11 +36,15 @@ def register(context: Context, descriptor: Path) -> None:
         done = control.statements.register_corpus(descriptor, progress=progress)
     present = control.desk.present()
     missing = in_no_table(present.classes(at=now()))
-    body = {**_body(done.corpus), "built": done.built, "kept": done.kept, "in_no_table": missing}
+    mended = done.replaced.mended
+    body = {**_body(done.corpus), "built": done.built, "kept": done.kept, "mended": mended, "in_no_table": missing}
 
     def human() -> None:
         _show(context, done.corpus)
         context.out.text(f"\n{counted(done.built, 'file')} read, {done.kept:,} unchanged.")
+        if mended:
+            was = f"{counted(mended, 'sidecar')} had been damaged and {'is' if mended == 1 else 'are'} built anew."
+            context.out.note(f"{was} Check what was sealed meanwhile: consentry release verify NAME --decide")
         show_in_no_table(context.out, missing, loaded=present.state.people is not None)
 
     context.out.show(body, human)

@@ -10,6 +10,7 @@ from consentry.cli.output import Output, counted, moment, share
 from consentry.cli.places import place_in_table
 from consentry.policy.vocabulary import Age
 from consentry.release.compare import ERASED_SINCE
+from consentry.release.explain import said_elsewhere
 
 _TOP = 15
 
@@ -97,7 +98,7 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
             about = said["category"] or ("one item" if said["item"] else "everything")
             out.text(
                 f"    chose {said['state']} for {said['purpose']} ({about}, reach {said['reach']})"
-                f" on {moment(said['at'])}, position {said['position']}{_heard(said)}"
+                f" on {moment(said['at'])}, position {said['position']}{_heard(said)}{said_elsewhere(said)}"
             )
     if (left := body.get("amendment")) is not None:
         out.text(

@@ -15,6 +15,7 @@ from consentry.cli.places import NO_ONE_COUNTRY, country_name, place_name
 from consentry.cli.timeline import Moment, Stopped
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.vocabulary import Age
+from consentry.release.explain import said_elsewhere
 from consentry.release.tallies import UNRESOLVED_PLACE
 
 _TOP = 14
@@ -213,7 +214,7 @@ def _choice(said: Mapping[str, Any]) -> str:
     about = said["category"] or ("one item" if said["item"] else "everything")
     return (
         f"chose <b>{escape(said['state'])}</b> for {escape(said['purpose'])} ({escape(about)}, reach"
-        f" {escape(said['reach'])}) on {_time(said['at'])}: ledger position {said['position']}"
+        f" {escape(said['reach'])}) on {_time(said['at'])}: ledger position {said['position']}{said_elsewhere(said)}"
     )
 
 

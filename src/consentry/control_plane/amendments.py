@@ -140,13 +140,16 @@ class AmendmentVerbs:
         names = [name for name, sealed in self.archive.sealed().items() if sealed.withdrawn is None]
         return self._bring_up_to_date(names)
 
-    def hear_of(self, corpus: str) -> list[str]:
+    def hear_of(self, corpus: str, *, mended: bool = False) -> list[str]:
         """Amend the releases from a corpus that have not heard of another descriptor of it, and return those amended.
 
-        Where none was registered nobody is looked for.
+        Where none was registered nobody is looked for, unless what was damaged was `mended`: who withdrew meanwhile may
+        not have been found.
         """
         names = [name for name, sealed in self.archive.sealed().items() if sealed.corpus == corpus]
         with self._amending:
+            if mended:
+                self.redescribed.mended(names)
             behind = self.redescribed.unheard(names)
         return self._bring_up_to_date([*behind]) if behind else []
 

@@ -40,7 +40,7 @@ class AtSeal:
         return _read(self.desk.corpora, manifest, None)
 
     def remembered(self, manifest: Manifest, now: Corpus) -> Corpus:
-        """Return it from memory if it was asked for before: it never changes. `now` is the corpus as it is registered.
+        """Return it from memory if it was asked for before. `now` is the corpus as it is registered.
 
         Raises:
             IntegrityError: nobody knows what was known.
@@ -48,11 +48,13 @@ class AtSeal:
         snapshot = manifest.corpus_snapshot
         if now.snapshot == snapshot:
             return now
-        found = self._opened.get(snapshot)
+        # Who registers the corpus anew may have mended what was damaged.
+        key = snapshot, self.desk.newest.state.corpora.get(manifest.corpus)
+        found = self._opened.get(key)
         if found is None:
             found = _read(self.desk.corpora, manifest, now)
             if found.snapshot == snapshot:
-                self._opened.put(snapshot, found, most=MOST_FILES)
+                self._opened.put(key, found, most=MOST_FILES)
         return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from consentry.control_plane.desk import Desk
@@ -16,6 +17,7 @@ from consentry.digests import Digest
 from consentry.errors import ConflictError, ConsentryError, InputError
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
+from consentry.ledger.state import Registered
 from consentry.ledger.store import SealingSession
 from consentry.oversight.order import Scope, in_words
 from consentry.policy.choice import Seconds
@@ -33,9 +35,10 @@ _ATTEMPTS = 5
 
 
 class _Decided(NamedTuple):
-    """Decisions about a corpus by the policy set whose document has this digest, and by these orders."""
+    """Decisions about a corpus, as registered, by the policy set whose document has this digest, and by orders."""
 
     corpus: Corpus
+    registered: Registered | None
     document: Digest
     orders: tuple[Rule, ...]
     draft: builder.Draft
@@ -59,8 +62,8 @@ class _Watched(NamedTuple):
         return self.runner.map(watched_work(work, self.progress), pending)
 
 
-_Kind = tuple[Digest, Purpose, Digest, tuple[Rule, ...]]
-"""What two drafts have to have in common so that one can be continued: corpus, purpose, policy set, orders."""
+_Kind = tuple[Digest, tuple[Path, ...], Purpose, Digest, tuple[Rule, ...]]
+"""What two drafts must have in common so that one can be continued: corpus, sidecars, purpose, policy set, orders."""
 
 
 class _Kept(NamedTuple):
@@ -141,6 +144,8 @@ class Drafts:
         self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds, progress: Progress | None
     ) -> _Decided:
         """Decide every item that may come out differently than in the last release: of people, files, changed cells."""
+        # Before it is opened: what is registered in between is decided anew.
+        registered = self.desk.present().state.corpora.get(corpus)
         opened = self.desk.corpus(corpus)
         with self.desk.lock:
             present = self.desk.present()
@@ -149,7 +154,7 @@ class Drafts:
             now = self.desk.parts.clock()
             _require_same_places(orders, at, now=now)
             _require_same_law(document.rules, at, now=now)
-            kind = (opened.snapshot, purpose, digest_, orders)
+            kind = (opened.snapshot, tuple(each.folder for each in opened.sidecars), purpose, digest_, orders)
             drafts = self._drafts
             last = drafts.get(kind)
             basis = self.desk.basis(
@@ -165,7 +170,7 @@ class Drafts:
         if kept is None:
             kept = self._made(opened, basis, newest=next(iter(drafts.values()), None), progress=progress)
         self._drafts = {kind: kept}
-        return _Decided(opened, digest_, orders, kept.draft)
+        return _Decided(opened, registered, digest_, orders, kept.draft)
 
     def _made(self, corpus: Corpus, basis: Basis, *, newest: _Kept | None, progress: Progress | None) -> _Kept:
         """Decide the files that are new or that a difference to the newest draft concerns, and rows of the others."""
@@ -215,15 +220,14 @@ class Drafts:
 
     def _seal(self, decided: _Decided, purpose: Purpose, policy: str, *, by: Handle | None) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
-        corpus, decided_by, orders, draft = decided
+        corpus, registered, decided_by, orders, draft = decided
         made = builder.content(draft, corpus.sidecars, runner=self.desk.parts.runner)
         with self.desk.lock, self.desk.parts.ledger.sealing() as session:
             delta = self._catch_up(session, since=draft.basis.knowledge.position)
             change = self.desk.newest.change(delta)
             document, digest_ = self.desk.policy_at_head(policy)
-            snapshot = self.desk.newest.state.corpora[corpus.name].snapshot
-            found = digest_, snapshot, self.desk.newest.suspensions(purpose)
-            if change.structural or found != (decided_by, corpus.snapshot, orders):
+            found = digest_, self.desk.newest.state.corpora[corpus.name], self.desk.newest.suspensions(purpose)
+            if change.structural or found != (decided_by, registered, orders):
                 return None
             corpus.check_files()
             if not change.nothing:

@@ -24,7 +24,6 @@ from consentry.control_plane.known import Known
 from consentry.control_plane.once_known import items_of
 from consentry.control_plane.order_rows import OrderRows
 from consentry.control_plane.removals import Removals
-from consentry.digests import Digest
 from consentry.errors import ConsentryError, StateError
 from consentry.ledger.state import Registered
 from consentry.oversight.lease import Lease
@@ -53,8 +52,8 @@ class _Question(NamedTuple):
     erased: int
     """The position of the newest erasure."""
     amended: int
-    corpus: Digest
-    """As what the corpus is registered: its columns may mean something else since."""
+    registered: int
+    """Where the corpus was registered: its columns may mean something else since, or a damaged sidecar was mended."""
     decided: bool
     """The release was sealed while the order was in force: only who was joined with somebody since can be hit, or what
     was registered with other columns."""
@@ -248,7 +247,7 @@ class Hits:
             return None
         # Where people live changes with their table, and with which accounts are one person. An erasure undoes links.
         amended = len(self.desk.newest.amendments.of(release)) if decided else 0
-        newest = (joined, len(state.links), state.newest_erasure, amended, registered.snapshot)
+        newest = (joined, len(state.links), state.newest_erasure, amended, registered.position)
         return _Question(order.order, release, *newest, decided)
 
     def foresee(self, leases: Iterable[str] | None = None, *, asked: tuple[str, str | None] | None = None) -> None:

@@ -1,7 +1,8 @@
 """Releases whose corpus was registered under another descriptor since they were sealed.
 
 It may name further people in their items. Those who withdrew before are asked for no second time, so they are looked
-for once more. No amendment says which descriptor it went by: each process finds out for itself, once.
+for once more, and so they are by whoever mends a sidecar that was damaged. No amendment says which descriptor it went
+by: each process finds out for itself, once.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Redescribed:
         self.desk = desk
         self.archive = archive
         self._heard: dict[str, Registered] = {}
+        self._mended: set[str] = set()
 
     def unheard(self, names: Collection[str]) -> dict[str, Registered]:
         """Return those of some releases that have not heard of another descriptor, and of which registration.
@@ -35,9 +37,14 @@ class Redescribed:
         self.heard({name: each for name, each in registered.items() if name not in found})
         return found
 
+    def mended(self, names: Iterable[str]) -> None:
+        """Note that what was known of the files of releases was damaged: they have not heard of it as it is now."""
+        self._mended.update(names)
+
     def heard(self, registered: Mapping[str, Registered]) -> None:
         """Note that releases are up to date with registrations."""
         self._heard |= registered
+        self._mended.difference_update(registered)
 
     def _registered_since(self, names: Iterable[str]) -> tuple[dict[str, Registered], list[str]]:
         """Return what was registered since releases were sealed, and for which of them anybody ever withdrew.
@@ -59,6 +66,8 @@ class Redescribed:
         return found, [name for name in found if purposes[name] not in nothing]
 
     def _is_same(self, name: str, opened: dict[str, Corpus]) -> bool:
+        if name in self._mended:
+            return False
         try:
             manifest = self.archive.remembered(name).manifest
             if manifest.corpus not in opened:

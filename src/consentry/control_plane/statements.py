@@ -71,7 +71,8 @@ class StatementVerbs:
     def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
         """Build the sidecars that are missing or stale, and record the corpus as it is now.
 
-        Another descriptor may name in further items who refused before: these leave the releases that are sealed.
+        Another descriptor may name in further items who refused before, and so may a sidecar that was damaged: these
+        leave the releases that are sealed.
         """
         done = register(
             descriptor,
@@ -81,12 +82,11 @@ class StatementVerbs:
             progress=progress,
         )
         known = self.desk.present().state.corpora.get(done.corpus.name)
-        if known is None or known.snapshot != done.corpus.snapshot:
+        if known is None or known.snapshot != done.corpus.snapshot or done.replaced.mended:
             self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
-        self.amendments.hear_of(done.corpus.name)
+        self.amendments.hear_of(done.corpus.name, mended=done.replaced.mended > 0)
         # INVARIANT: the event comes first. No release is sealed after it with what was in force before.
-        if (wanted := self.archive.snapshots()) is not None:
-            forget_earlier(self.desk.corpora, done.corpus.name, wanted=wanted)
+        forget_earlier(self.desk.corpora, done.corpus.name, wanted=self.archive.snapshots())
         return done
 
     def load_people(

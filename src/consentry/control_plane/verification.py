@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.destruction import DestructionVerbs
+from consentry.corpus.intact import altered
 from consentry.corpus.recheck import recheck
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
@@ -58,14 +59,30 @@ class Verification:
         yield from sealed.verify(
             release, corpus.base, check_signature=self.desk.parts.check_signature, progress=progress
         )
-        if decide:
-            try:
-                known = self.archive.at_seal.open(release.manifest)
-            except ConsentryError as error:
+        try:
+            known = self.archive.at_seal.open(release.manifest)
+        except ConsentryError as error:
+            if decide:
                 yield sealed.Finding(check="decisions", problem=error.message, code=error.code)
-                return
-            yield from self._recheck(known, progress=progress)
-            yield self._decide_again(release, progress=progress)
+            return
+        if not decide:
+            yield from self._intact(known, progress=progress)
+            return
+        yield from self._recheck(known, progress=progress)
+        yield self._decide_again(release, progress=progress)
+
+    def _intact(self, known: Corpus, *, progress: Progress | None) -> Iterator[sealed.Finding]:
+        """Say whether the sidecars of a release are what was built, as far as that was noted."""
+        folders = [sidecar.folder for sidecar in known.sidecars]
+        found = altered(folders, threads=self.desk.parts.runner, progress=progress)
+        wrong = {each.folder for each in found if each.noted}
+        for sidecar in known.sidecars:
+            is_wrong = sidecar.folder in wrong
+            yield sealed.Finding(
+                check=f"sidecar {sidecar.pin.path}",
+                problem=f"the sidecar of `{sidecar.pin.path}` is not what was built" if is_wrong else "",
+                code="corpus-sidecar-damaged" if is_wrong else "",
+            )
 
     def _recheck(self, known: Corpus, *, progress: Progress | None) -> list[sealed.Finding]:
         """Read the content files of a release again, and compare them with the sidecars it was decided from."""

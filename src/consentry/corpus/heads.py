@@ -6,12 +6,13 @@ A head names the folder of the content files, the text of the descriptor, the si
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from consentry.digests import Digest
+from consentry.digests import Digest, canonical_json
+from consentry.durable import replace_file
 from consentry.errors import IntegrityError, NotFoundError, names_there_are
 
 HEAD, _EARLIER = "corpus.json", "earlier"
@@ -47,6 +48,15 @@ def _says_all(found: Any) -> bool:
 def named_sidecars(home: Path) -> set[str]:
     """Return the names of the sidecars that heads name which can be read."""
     return {name for head in readable(*documents(home)) for name in head["sidecars"]}
+
+
+def rename_sidecars(home: Path, names: Mapping[str, str]) -> None:
+    """Have the heads of before name other sidecars in place of some."""
+    for path in documents(home)[1:]:
+        for head in readable(path):
+            renamed = [names.get(name, name) for name in head["sidecars"]]
+            if renamed != head["sidecars"]:
+                replace_file(path, canonical_json({**head, "sidecars": renamed}))
 
 
 def in_force(home: Path) -> Head:

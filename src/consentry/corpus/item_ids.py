@@ -48,7 +48,7 @@ def stretches(corpus: Corpus, file: int, *, rows: Sequence[int]) -> list[Stretch
     sidecar = corpus.sidecars[file]
     path, column = corpus.path(sidecar), corpus.descriptor.columns["item"]
     if not still_of(sidecar, path):
-        raise changed(sidecar.pin.path)
+        raise changed(sidecar.pin.path, path)
     metadata = pq.read_metadata(path)
     sizes = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
     starts = list(accumulate(sizes, initial=0))

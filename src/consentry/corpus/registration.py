@@ -6,12 +6,13 @@
       item_classes.json    what the codes in the sidecars mean; each sidecar pins those it was built with
       lock                 held by the process that registers
       sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor. If the file has
-                           other bytes though these are the same, `<key>-2`, and so on
+                           other bytes though these are the same, or one was damaged, `<key>-2`, and so on
 
-Registering again builds only the sidecars of files that are new or changed, beside those of the snapshot before, which
-stays in force and whole until `corpus.json` names the new ones. What a sealed release was made from stays after that:
-why an item is in it is told by what was known of the item then. A snapshot says which bytes the corpus is made of; it
-does not say where they lie, so the folder may move.
+Registering again builds only the sidecars of files that are new or changed, and those that are damaged, beside those of
+the snapshot before, which stays in force until `corpus.json` names the new ones. A damaged one stays until all that
+follows is done: a registration that was interrupted is made up for by the next. What a sealed release was made from
+stays after that: why an item is in it is told by what was known of the item then. A snapshot says which bytes the
+corpus is made of; it does not say where they lie, so the folder may move.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +30,12 @@ import numpy as np
 from consentry.corpus import heads
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
+from consentry.corpus.intact import Replaced, altered, replaced
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
 from consentry.corpus.sidecar_build import build, check
-from consentry.corpus.unique_ids import Threads, repeated
+from consentry.corpus.unique_ids import Threads, not_unique, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, ConsentryError, CorpusError, DescriptorError, raise_all
@@ -43,7 +44,6 @@ from consentry.progress import Progress
 
 _CLASSES, _SIDECARS, _LOCK = "item_classes.json", "sidecars", "lock"
 _OPEN_ATTEMPTS = 3
-_SHOWN = 3
 _EXAMPLE = "network/corpus.toml"
 
 
@@ -75,16 +75,17 @@ class Corpus:
         """Raise unless every content file is still the one it is pinned to, see `still_of`."""
         for sidecar in self.sidecars:
             if not still_of(sidecar, self.path(sidecar)):
-                raise changed(sidecar.pin.path)
+                raise changed(sidecar.pin.path, self.path(sidecar))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What registering did: how many sidecars were built and how many were still good."""
+    """What registering did: how many sidecars were built and how many were still good, and which were `replaced`."""
 
     corpus: Corpus
     built: int
     kept: int
+    replaced: Replaced
 
 
 def read_descriptor(path: Path, *, queried: bool = False) -> CorpusDescriptor:
@@ -121,7 +122,7 @@ def register(
     with only_one(home / _LOCK):
         registering = _Registering(home, path.parent.resolve(), descriptor, ItemClasses.load(home / _CLASSES))
         done = registering.register(identities(descriptor.name), threads=threads, progress=progress)
-        registering.commit(done.corpus, text)
+        registering.commit(done, text)
         return done
 
 
@@ -141,7 +142,9 @@ class _Registering:
         ]
         if not sources:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
-        places = threads.map(self._place, sources)
+        there, by = self.home.glob(f"{_SIDECARS}/*"), self.descriptor.digest
+        bad = {each.folder: each for each in altered(there, descriptor=by, threads=threads, progress=progress)}
+        places = threads.map(lambda source: self._place(source, bad), sources)
         stale = [(source, place.folder) for source, place in zip(sources, places, strict=True) if not place.usable]
         self._check([source for source, _ in stale], threads)
         if progress is not None:
@@ -157,7 +160,8 @@ class _Registering:
             sidecars=sidecars,
             items=self.classes.members,
         )
-        return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale))
+        anew = replaced(bad.values(), by={sidecar.pin: sidecar.folder for sidecar in sidecars})
+        return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale), replaced=anew)
 
     def _check(self, sources: Sequence[_Source], threads: Threads) -> None:
         """Refuse files that are not what the descriptor says, with all their mistakes, before any of them is read."""
@@ -175,19 +179,14 @@ class _Registering:
         self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path], progress: Progress | None
     ) -> None:
         """Raise if two items have one id, in one file or in several; what was built of these files is not kept."""
-        again = repeated([sidecar.item for sidecar in sidecars], threads=threads, progress=progress)
+        columns = [sidecar.item for sidecar in sidecars]
+        again = repeated(columns, threads=threads, progress=progress)
         if not again.size:
             return
-        with_repeated = [each for each in sidecars if np.isin(each.item, again).any()]
-        for each in with_repeated:
-            if each.folder in built:
+        for each in sidecars:
+            if each.folder in built and np.isin(each.item, again).any():
                 shutil.rmtree(each.folder, ignore_errors=True)
-        raise CorpusError(
-            "corpus-duplicate-item-id",
-            f"{again.size:,} {'item has' if again.size == 1 else 'items have'} an id that another item has, in"
-            f" {_named(with_repeated)}",
-            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
-        )
+        raise not_unique([sidecar.pin.path for sidecar in sidecars], columns, again=again)
 
     def _build(self, source: _Source, folder: Path, *, identities: Identities, progress: Progress | None) -> None:
         build(
@@ -201,11 +200,12 @@ class _Registering:
             progress=progress,
         )
 
-    def commit(self, corpus: Corpus, text: str) -> None:
+    def commit(self, done: Registration, text: str) -> None:
         """Put the new set of files in force, and keep the one before: a release may be sealed with it until all know.
 
         What is kept in vain is removed by `forget_earlier`.
         """
+        corpus = done.corpus
         names = [sidecar.folder.name for sidecar in corpus.sidecars]
         head = {"base": str(self.base), "descriptor": text, "sidecars": names, "snapshot": corpus.snapshot}
         before = next(heads.readable(*heads.documents(self.home)), {})
@@ -213,16 +213,21 @@ class _Registering:
             aside = heads.aside(self.home, before["snapshot"])
             aside.parent.mkdir(exist_ok=True)
             replace_file(aside, canonical_json(before))
+        heads.rename_sidecars(self.home, done.replaced.names)
         # COMMIT POINT of a registration.
         replace_file(self.home / heads.HEAD, canonical_json(head))
 
-    def _place(self, source: _Source) -> _Place:
-        """Return where the sidecar of a file is, or is to be built: where none is named."""
+    def _place(self, source: _Source, bad: Collection[Path]) -> _Place:
+        """Return where the sidecar of a file is, or is to be built: behind all that are named.
+
+        INVARIANT: no name comes again while a head has it or a later one. Whoever opened a corpus goes by its names.
+        """
         named = {name for name in heads.named_sidecars(self.home) if name.startswith(source.key)}
-        names = (source.key if number == 1 else f"{source.key}-{number}" for number in count(1))
-        free = self.home / _SIDECARS / next(name for name in names if name not in named)
+        free = self.home / _SIDECARS / source.key_after(named)
         # Free does not mean that there is none: a registration before may have been interrupted once it was built.
         for folder in (*(self.home / _SIDECARS / name for name in sorted(named)), free):
+            if folder in bad:
+                continue
             if usable(folder, source.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin):
                 return _Place(folder, usable=True)
         return _Place(free, usable=False)
@@ -262,6 +267,11 @@ class _Source(NamedTuple):
         name, stat = os.path.relpath(path, base), path.stat()
         key = digest_json([name, stat.st_size, str(stat.st_mtime_ns), descriptor.digest])
         return cls(path, name, key.removeprefix("sha256:")[:24])
+
+    def key_after(self, named: Collection[str]) -> str:
+        """Return the name of a sidecar that follows those that are named already."""
+        numbers = [int(name.rpartition("-")[2]) if "-" in name else 1 for name in named]
+        return f"{self.key}-{max(numbers) + 1}" if numbers else self.key
 
 
 def open_corpus(folder: Path, name: str, *, like: Corpus | None = None) -> Corpus:
@@ -308,8 +318,10 @@ def open_as_of(folder: Path, name: str, *, snapshot: Digest, like: Corpus | None
     return opened
 
 
-def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest]) -> None:
+def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest] | None) -> None:
     """Remove what is kept of snapshots before that are not `wanted`, and all sidecars that nothing names any more.
+
+    None: nobody knows which are wanted, so all are.
 
     The caller answers for nobody sealing a release any more with a snapshot that is neither wanted nor in force.
     """
@@ -317,7 +329,7 @@ def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest]) -> No
     with only_one(home / _LOCK):
         _, *earlier = heads.documents(home)
         for document in earlier:
-            if f"sha256:{document.stem}" not in wanted:
+            if wanted is not None and f"sha256:{document.stem}" not in wanted:
                 document.unlink()
         kept = heads.documents(home)
         if len(list(heads.readable(*kept))) < len(kept):
@@ -365,12 +377,6 @@ def _check_classes(sidecars: Sequence[Sidecar], classes: ItemClasses) -> None:
                 f"`{_CLASSES}` is not the one that the sidecar of `{sidecar.pin.path}` was built with",
                 help="register the corpus again: consentry corpus register DESCRIPTOR",
             )
-
-
-def _named(files: Sequence[Sidecar]) -> str:
-    shown = ", ".join(f"`{each.pin.path}`" for each in files[:_SHOWN])
-    more = len(files) - _SHOWN
-    return shown if more <= 0 else f"{shown} and {more:,} more {'file' if more == 1 else 'files'}"
 
 
 def snapshot_digest(descriptor: CorpusDescriptor, pins: Iterable[FilePin]) -> Digest:

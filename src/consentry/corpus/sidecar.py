@@ -11,9 +11,9 @@ A sidecar is a folder of plain NumPy arrays, one entry an item in file order unl
 | `item` | u64 | keyed pseudonym of the item id, first half |
 | `posting_person`, `posting_row` | u32 | every (seat, position) pair, ordered by seat and position |
 
-and `sidecar.json`, written last: a folder without it is not a sidecar. The content file is pinned by size, modification
-time, inode, time of the last change of any kind, and digest. Positions are meaningless for any other bytes, so a
-changed file makes the sidecar unusable.
+and `sidecar.json`, written last: a folder without it is not a sidecar. It has digests of all this (`intact.py`). The
+content file is pinned by size, modification time, inode, time of the last change of any kind, and digest. Positions are
+meaningless for any other bytes, so a changed file makes the sidecar unusable.
 """
 
 from __future__ import annotations
@@ -160,15 +160,28 @@ class Sidecar:
                 array.base.madvise(MADV_DONTNEED)
 
     def check_range(self, rows: slice, *, seats: int, classes: int) -> None:
-        """Raise if a row names a seat or class that is not there: it would be decided as somebody else's."""
+        """Raise if a row names a seat or class that is not there: it would be decided as somebody else's.
+
+        Spans that are checked one after another have all pairs of items and involved people between them.
+        """
         first, last = self.involved_row.searchsorted(np.array([rows.start, rows.stop], dtype=np.uint32))
         named = max(self.person[rows].max(initial=0), self.involved_person[first:last].max(initial=0))
-        if named >= seats or self.klass[rows].max(initial=0) >= classes:
-            raise IntegrityError(
-                "corpus-sidecar-damaged",
-                f"the sidecar of `{self.pin.path}` names people or classes that are not there",
-                help="restore the home from one backup, or register the corpus again",
-            )
+        if named >= seats or self.klass[rows].max(initial=0) >= classes or not self._in_order(rows, first, last):
+            raise self._damaged()
+
+    def _in_order(self, rows: slice, first: int, last: int) -> bool:
+        """Say whether the pairs at [first, last) are all that are about these rows, in their order."""
+        about = self.involved_row[first:last]
+        whole = (rows.start > 0 or first == 0) and (rows.stop < self.rows or last == self.involved_row.size)
+        within = not about.size or rows.start <= about[0] <= about[-1] < rows.stop
+        return whole and within and not (about[1:] < about[:-1]).any()
+
+    def _damaged(self) -> IntegrityError:
+        return IntegrityError(
+            "corpus-sidecar-damaged",
+            f"the sidecar of `{self.pin.path}` names items, people or classes that are not there",
+            help="restore the home from one backup, or register the corpus again",
+        )
 
     def version(self) -> Version:
         """Return what tells whether something found out about this file still holds of what is found there now."""
@@ -182,10 +195,17 @@ class Sidecar:
         return [int(row) for row in np.flatnonzero(self.item == np.uint64(key))]
 
     def rows_of(self, seats: U32) -> U32:
-        """Return the positions of all items that are by or involve people with these seats, ascending and distinct."""
+        """Return the positions of all items that are by or involve people with these seats, ascending and distinct.
+
+        Raises:
+            IntegrityError: one is the position of no item.
+        """
         first = np.searchsorted(self.posting_person, seats, side="left")
         last = np.searchsorted(self.posting_person, seats, side="right")
-        return np.unique(_ranges(self.posting_row, first, last - first))
+        rows = np.unique(_ranges(self.posting_row, first, last - first))
+        if rows.size and rows[-1] >= self.rows:
+            raise self._damaged()
+        return rows
 
 
 def _ranges(values: U32, first: Array, lengths: Array) -> U32:
@@ -245,8 +265,13 @@ def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
         oddities=Oddities(**head["oddities"]),
         **array,
     )
-    if {array[name].size for name in ("person", "klass", "item")} != {sidecar.rows}:
+    each_row = [array[name] for name in ("person", "klass", "item")]
+    each_row += [] if sidecar.created is None else [sidecar.created]
+    if {one.size for one in each_row} != {sidecar.rows}:
         raise ValueError("an array has another number of entries than the file has items")
+    for of in ("involved", "posting"):
+        if array[f"{of}_row"].size != array[f"{of}_person"].size:
+            raise ValueError("of some pairs there is only one half")
     return sidecar
 
 
@@ -313,12 +338,14 @@ def _head_of(sidecar: Sidecar) -> dict[str, Any] | None:
     return None
 
 
-def changed(name: str) -> CorpusError:
-    """Return the error for a content file that is not the one its sidecar was built from."""
+def changed(name: str, source: Path) -> CorpusError:
+    """Return the error for a content file that is gone, or is not the one its sidecar was built from."""
+    gone = not source.exists()
     return CorpusError(
         "corpus-file-changed",
-        f"`{name}` is not the file its sidecar was built from",
-        help="register the corpus again; releases sealed from the old file stay bound to its digest",
+        f"`{name}` is gone" if gone else f"`{name}` is not the file its sidecar was built from",
+        help=f"{'restore it, or ' if gone else ''}register the corpus again; releases sealed from the old file stay"
+        " bound to its digest",
     )
 
 

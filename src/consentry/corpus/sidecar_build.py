@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from consentry.corpus.columns import UNKNOWN_DATE, coded, created_seconds, involvement, single, words
 from consentry.corpus.descriptor import CorpusDescriptor, check_schema
+from consentry.corpus.intact import with_digests
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.postings import in_order
 from consentry.corpus.sidecar import (
@@ -91,10 +92,9 @@ def build(
         oddities = writer.finish()
         pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
-        head = _head(pin, oddities, descriptor=descriptor, stamp=Stamp.of(before))
-        head["seats"] = writer.seats
+        head = _head(pin, writer, oddities, descriptor=descriptor, stamp=Stamp.of(before))
         head["classes"] = asdict(classes.pin(writer.classes))
-        (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
+        (staged / HEAD).write_bytes(canonical_json(with_digests(head, staged)))
         _put_in_place(staged, folder)
         tell(0)
     finally:
@@ -126,17 +126,21 @@ def _pin(source: Path, before: os.stat_result, *, name: str, rows: int) -> FileP
     pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=rows)
     after = source.stat()
     if (after.st_size, Stamp.of(after)) != (pin.size, Stamp.of(before)):
-        raise changed(name)
+        raise changed(name, source)
     return pin
 
 
-def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, stamp: Stamp) -> dict[str, Any]:
+def _head(
+    pin: FilePin, writer: _Writer, oddities: Oddities, *, descriptor: CorpusDescriptor, stamp: Stamp
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "pin": asdict(pin),
         **stamp.to_json(),
         "descriptor": descriptor.digest,
         "oddities": asdict(oddities),
+        "seats": writer.seats,
+        "dated": writer.created is not None,
     }
 
 
@@ -362,4 +366,7 @@ class _Writer:
         return oddities
 
     def _save(self, name: str, array: Array) -> None:
-        np.save(self.folder / f"{name}.npy", array)
+        # As `np.save` does, which keeps the system's reason to itself when it cannot write.
+        with (self.folder / f"{name}.npy").open("wb") as stream:
+            np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+            stream.write(np.ascontiguousarray(array).data)

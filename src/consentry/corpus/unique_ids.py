@@ -8,13 +8,14 @@ over, few unless they are equal, are compared with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from consentry.errors import CorpusError
 from consentry.progress import Progress, watched_work
 
 U64 = npt.NDArray[np.uint64]
@@ -24,6 +25,7 @@ _Result = TypeVar("_Result")
 _KEYS_AT_ONCE = 1 << 23
 _PART_ROWS = 1 << 20
 _KEY_BITS = 64
+_SHOWN = 3
 _PIECE_BITS = 8
 _SPARE_BITS = 3
 """Slots are 8 to 16 times as many as keys: one key in about 25 finds another one in its slot."""
@@ -52,6 +54,29 @@ def repeated(columns: Sequence[U64], *, threads: Threads, progress: Progress | N
     if progress is not None:
         progress.begin("looking for repeated ids", total=len(ranges), unit="parts")
     return _joined(threads.map(watched_work(of_range, progress), ranges))
+
+
+def not_unique(names: Sequence[str], columns: Sequence[U64], *, again: U64) -> CorpusError:
+    """Return the error for files with keys that occur again: which files, and where the first such key stands."""
+    rows = {name: np.flatnonzero(np.isin(column, again)) for name, column in zip(names, columns, strict=True)}
+    files = [name for name, found in rows.items() if found.size]
+    key = columns[names.index(files[0])][rows[files[0]][0]]
+    places = (
+        f"row {row + 1:,} of `{name}`"
+        for name, column in zip(names, columns, strict=True)
+        if name in files
+        for row in np.flatnonzero(column == key).tolist()
+    )
+    shown = ", ".join(f"`{each}`" for each in files[:_SHOWN])
+    more = len(files) - _SHOWN
+    return CorpusError(
+        "corpus-duplicate-item-id",
+        f"{again.size:,} {'item has' if again.size == 1 else 'items have'} an id that another item has, in {shown}"
+        + ("" if more <= 0 else f" and {more:,} more {'file' if more == 1 else 'files'}")
+        + f": one is in {' and in '.join(islice(places, 2))}",
+        help="every item needs an id of its own; remove the repeated rows or use another column as the id. Rows are"
+        " counted from 1",
+    )
 
 
 def _joined(parts: Iterable[U64]) -> U64:

@@ -58,10 +58,23 @@ def reported() -> Iterator[None]:
                 help="check that this is the right database, and what this role may do in it",
             ) from error
         if isinstance(error, (OperationalError, DriverInternalError)):
-            raise unavailable(said) from error
+            raise (_disk_fails(said) if _is_of_the_disk(code) else unavailable(said)) from error
         raise
     except DriverInterfaceError as error:
         raise unavailable(str(error.orig).strip()) from error
+
+
+def _is_of_the_disk(code: int | None) -> bool:
+    """Say whether SQLite could not write or read: with next to no space left it calls that an error of the disk."""
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
+def _disk_fails(said: str) -> UnavailableError:
+    return UnavailableError(
+        "ledger-unavailable",
+        f"the ledger does not answer: {said}",
+        help="nothing was recorded. The disk may be full: free some space where the ledger is, and try again",
+    )
 
 
 def unavailable(said: str) -> UnavailableError:

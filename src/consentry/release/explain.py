@@ -23,6 +23,7 @@ from consentry.ledger.state import State, Stated
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, Reason, ReasonKind, combine, evaluate_person
 from consentry.policy.expressions import Effect, GapKind, Item, Person, Rule
 from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import ChoiceState
 from consentry.release.amendment import Noted
 from consentry.release.basis import Basis, people_of
 from consentry.release.compare import Side, outcome_labels
@@ -130,7 +131,10 @@ def explain(
                 "role": "involved" if index else "owner",
                 "person": people[index][0] if people[index] else None,
                 **_facts(person),
-                "choices": [_choice(stated, heard(stated.position)) for stated in _said(state, people[index])],
+                "choices": [
+                    {**_choice(stated, heard(stated.position)), "another_account": another}
+                    for another, stated in _said(state, people[index])
+                ],
                 **worded(decision, policy, rules=rules),
             }
         )
@@ -163,10 +167,13 @@ def _item(found: Found, basis: Basis, *, key: Pseudonym) -> tuple[Item, dict[str
     return Item(category=kind.category, visibility=kind.visibility, created=created, objected=objected), shown
 
 
-def _said(state: State, accounts: Sequence[Pseudonym]) -> list[Stated]:
-    """Return the live choices of all accounts of a person, oldest first."""
-    said = (stated for account in accounts for stated in state.choices.get(account, ()))
-    return sorted(said, key=lambda stated: stated.position)
+def _said(state: State, accounts: Sequence[Pseudonym]) -> list[tuple[bool, Stated]]:
+    """Return the live choices of all accounts of a person, oldest first, and whether each is of another than the first.
+
+    Of those only a no counts for the first.
+    """
+    said = ((index > 0, each) for index, account in enumerate(accounts) for each in state.choices.get(account, ()))
+    return sorted(said, key=lambda found: found[1].position)
 
 
 def examples(side: Side, corpus: Corpus) -> dict[str, str]:
@@ -210,6 +217,12 @@ def _choice(stated: Stated, made: ChoiceMade | None) -> dict[str, Any]:
         "reach": str(choice.reach),
         "at": choice.at,
     }
+
+
+def said_elsewhere(choice: Mapping[str, Any]) -> str:
+    """Say of a choice in an explanation that it is a yes on another account, which counts for nothing here."""
+    yes = choice["another_account"] and choice["state"] != ChoiceState.REFUSED
+    return ", on another account: only a no counts here" if yes else ""
 
 
 def worded(decision: Decision, policy: PolicySet, *, rules: Sequence[Rule]) -> dict[str, Any]:

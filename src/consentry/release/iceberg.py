@@ -175,10 +175,12 @@ def _location(path: Path) -> str:
     """Return the path as readers want it: a URI with a scheme, but plain characters in it."""
     text = path.absolute().as_posix()
     if unsafe := sorted(_UNSAFE_IN_LOCATIONS.intersection(text)):
+        inside = _UNSAFE_IN_LOCATIONS.isdisjoint(path.absolute().parent.as_posix())
+        what = f"give `{path.name}` a name" if inside else "move the files to a folder"
         raise InputError(
             "release-path-unsupported",
             f"the path `{text}` contains `{unsafe[0]}`, which Iceberg readers do not agree on",
-            help="move the files to a folder without `?`, `#` and `%` in its name",
+            help=f"{what} without `?`, `#` and `%` in its name",
         )
     return f"file://{text}"
 

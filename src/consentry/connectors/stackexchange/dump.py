@@ -6,6 +6,7 @@ that does is refused: without one there are no entities to expand, nested or ext
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from consentry.errors import CorpusError
 
 _CHUNK_BYTES = 1 << 16
 _MAX_ROW_BYTES = 64 << 20
+_NUMBER = re.compile("-?[0-9]{1,19}")
+_BEYOND = 1 << 63
 
 
 class Row(dict[str, str]):
@@ -39,13 +42,12 @@ class Row(dict[str, str]):
         return self[name]
 
     def number(self, name: str) -> int | None:
-        """Return a whole number, None if the row has none of this name."""
+        """Return a whole number of 64 bits, None if the row has none of this name."""
         if name not in self:
             return None
-        try:
-            return int(self[name])
-        except ValueError:
-            self._bad(name, "a whole number")
+        if _NUMBER.fullmatch(self[name]) is None or not -_BEYOND <= (found := int(self[name])) < _BEYOND:
+            self._bad(name, "a whole number of up to 64 bits")
+        return found
 
     def id(self, name: str) -> int:
         """Return a whole number that every row must have."""

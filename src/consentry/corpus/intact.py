@@ -1,0 +1,95 @@
+"""Whether sidecars are still what was built: the digests of their arrays stand in their heads, and that of the head.
+
+They show what a disk or a hand did. Whoever can write an array can write its digest too, so nothing is decided by them:
+only `recheck.py` says whether a sidecar says what its file says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from consentry.corpus.sidecar import HEAD, FilePin, Stamp
+from consentry.corpus.unique_ids import Threads
+from consentry.digests import Digest, digest_file, digest_json
+from consentry.progress import Progress
+
+_ARRAYS, _DIGEST = "arrays", "digest"
+
+
+class Altered(NamedTuple):
+    """A sidecar that is not what was built, or of which that was not noted: the digests of its arrays as they are."""
+
+    folder: Path
+    pin: FilePin
+    arrays: Mapping[str, Digest]
+    noted: bool
+
+
+class Replaced(NamedTuple):
+    """By the names of altered sidecars, those that stand in for them, and how many of these say something else."""
+
+    names: Mapping[str, str]
+    mended: int
+
+
+def with_digests(head: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the head of a sidecar with the digests of the arrays that are in a folder."""
+    whole = {**head, _ARRAYS: {path.stem: digest_file(path) for path in sorted(folder.glob("*.npy"))}}
+    return {**whole, _DIGEST: _digest(whole)}
+
+
+def altered(
+    folders: Iterable[Path], *, threads: Threads, descriptor: Digest | None = None, progress: Progress | None = None
+) -> list[Altered]:
+    """Return those of some sidecars that are altered, each array read once; folders without a head are none.
+
+    Args:
+        folders: the sidecars.
+        threads: where arrays are read.
+        descriptor: what they must be made by; others are passed over. Any if not given.
+        progress: called with the number of bytes read since the last call.
+    """
+    heads = {folder: head for folder in folders if (head := _head(folder, descriptor)) is not None}
+    arrays = [path for folder in heads for path in sorted(folder.glob("*.npy"))]
+    if progress is not None and arrays:
+        progress.begin("checking sidecars", total=sum(path.stat().st_size for path in arrays), unit="bytes")
+    found: dict[Path, dict[str, Digest]] = {folder: {} for folder in heads}
+    for path, digest in zip(arrays, threads.map(lambda path: _read(path, progress), arrays), strict=True):
+        found[path.parent][path.stem] = digest
+    return [
+        Altered(folder, FilePin(**head["pin"]), found[folder], noted=_DIGEST in head)
+        for folder, head in heads.items()
+        if (head.get(_ARRAYS), head.get(_DIGEST)) != (found[folder], _digest(head))
+    ]
+
+
+def replaced(bad: Iterable[Altered], *, by: Mapping[FilePin, Path]) -> Replaced:
+    """Return which altered sidecars those that were built of the same files, by the same descriptor, stand in for."""
+    pairs = [(each, by[each.pin]) for each in bad if each.pin in by]
+    names = {each.folder.name: folder.name for each, folder in pairs}
+    return Replaced(names, sum(each.arrays != (_head(folder, None) or {})[_ARRAYS] for each, folder in pairs))
+
+
+def _head(folder: Path, descriptor: Digest | None) -> dict[str, Any] | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        head: dict[str, Any] = json.loads((folder / HEAD).read_bytes())
+        FilePin(**head["pin"])
+        if descriptor in (None, head["descriptor"]):
+            return head
+    return None
+
+
+def _digest(head: Mapping[str, Any]) -> Digest:
+    """Return the digest of a head, without the stamp of the file: that is noted anew when the file is put back."""
+    return digest_json({name: value for name, value in head.items() if name not in (_DIGEST, *Stamp._fields)})
+
+
+def _read(path: Path, progress: Progress | None) -> Digest:
+    try:
+        return digest_file(path, progress=progress)
+    except OSError:  # a disk that cannot read it any more
+        return ""
