@@ -78,12 +78,12 @@ def test_what_a_refusal_would_undo_is_said_before_it_is_recorded(ready: Terminal
     made = build(ready)
     refusing = ("choice", "record", "ada", "refused", "--dry-run")
     found = ready.run(*refusing, "--reach", "everything")
-    assert (found["next_release"], found["releases"]) == (1, {made["release"]: 2})
+    assert (found["next_release"], found["next_others"], found["releases"]) == (2, 1, {made["release"]: 2})
     assert (found["leaving"], found["unknown_person"]) == ({"own": 1, "others": 1}, False)
     text = words_of(ready.run(*refusing, "--reach", "everything", as_json=False))
     assert (
-        "Nothing is recorded yet. 1 item of theirs that may be used now would be left out of every release sealed"
-        in text
+        "Nothing is recorded yet. 2 items that may be used now would be left out of every release sealed from now on, "
+        "1 of them by others who involve them." in text
     )
     assert "2 items would leave 1 sealed release, 1 of them by others who involve them." in text
     assert "Sealed releases would stay as they are." in words_of(ready.run(*refusing, as_json=False))

@@ -181,13 +181,14 @@ def test_times_at_the_edges(ready: Terminal, at: str, code: str) -> None:
 
 @pytest.mark.parametrize(("at", "seconds"), [("2024-09-18", 1726703999), ("2024-09-18T00:00Z", 1726617600), ("7", 7)])
 def test_a_notice_served_on_a_day_counts_from_its_end(
-    ready: Terminal, monkeypatch: pytest.MonkeyPatch, at: str, seconds: int
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, at: str, seconds: int
 ) -> None:
-    told = ready.folder / "told.txt"
+    told = terminal.folder / "told.txt"
     told.write_text("ada\n")
     monkeypatch.setattr("consentry.bootstrap.now", lambda: seconds)
-    position = ready.run("notice", "serve", "n1", told, "--at", at)["position"]
-    deployment = open_deployment(ready.home)
+    terminal.run("policy", "publish", "september-2024")
+    position = terminal.run("notice", "serve", "n1", told, "--at", at)["position"]
+    deployment = open_deployment(terminal.home)
     (event,) = deployment.ledger.read(position, position + 1)
     deployment.close()
     assert isinstance(event.body, NoticeServed)

@@ -38,7 +38,7 @@ def test_a_concern_opens_a_case_and_suspends_nothing(scene: Scene) -> None:
         ({"concern-case": "ico-posts", "concern-areas": "BR"}, "not only about the jurisdictions"),
         ({"concern-case": "ico-posts", "concern-areas": ""}, "not only about the jurisdictions"),
         ({"concern-case": "ico-posts", "concern-areas": "ATLANTIS"}, "unknown area"),
-        ({"concern-case": "ico-posts", "concern-areas": "UK", "concern-reference": ""}, "the reference is no line"),
+        ({"concern-case": "ico-posts", "concern-areas": "UK", "concern-reference": ""}, "the reference is missing"),
     ],
 )
 def test_a_wrong_concern_keeps_what_was_typed(scene: Scene, form: dict[str, str], said: str) -> None:

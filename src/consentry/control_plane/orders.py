@@ -137,9 +137,9 @@ class OrderVerbs:
         INVARIANT: the tables of what an order hits are removed before it is noted as drained. After a crash in between
         it is not, and whoever looks next removes them. A held lock would keep those waiting who write a table.
         """
-        self.hits.foresee()
         looked_at: set[str] = set()
         while True:
+            self.hits.foresee()
             with self.desk.lock:
                 done = self._to_note()
                 names = {body.order for body in done}

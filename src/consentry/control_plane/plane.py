@@ -99,12 +99,10 @@ def compose(parts: Parts) -> ControlPlane:
     leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
-    destruction, trained_on = DestructionVerbs(desk, archive=archive, models=models), TrainedOn(archive, consumption)
+    destruction, known = DestructionVerbs(desk, archive=archive, models=models), TrainedOn(archive, consumption)
     verification = Verification(desk, archive=archive, destruction=destruction)
-    authority_view = AuthorityView(
-        archive, removals=removals, trained_on=trained_on, losses=losses, book=book, hits=hits
-    )
-    people = PersonVerbs(desk, archive=archive, removals=removals, trained_on=trained_on, barring=hits.barring)
+    authority_view = AuthorityView(archive, removals=removals, trained_on=known, losses=losses, book=book, hits=hits)
+    people = PersonVerbs(desk, archive=archive, removals=removals, trained_on=known, barring=hits.barring)
     return ControlPlane(
         desk=desk,
         statements=statements,
