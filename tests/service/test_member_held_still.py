@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Reach
 from end_to_end.network import write_people
+from service.at_work import POLICY
 from service.members import PEOPLE, Come, ended, form_of, no, waiting_on
 from service.test_member_reach import said_since
 from service.test_member_waiting import CONSENT, decides
@@ -94,9 +96,20 @@ def test_where_a_yes_is_asked_for_from_now_on(place: tuple[Deployment, Come, str
     assert STILL not in words(come("us").get("/me"))
 
 
-def test_the_no_waits_for_whoever_is_not_signed_in_any_more(place: tuple[Deployment, Come, str]) -> None:
-    deployment, come, _ = place
+def is_a_minor(deployment: Deployment) -> None:
     known_later(deployment, us={"age": "minor"})
+
+
+def has_no_rules(deployment: Deployment) -> None:
+    deployment.control.statements.withdraw(POLICY)
+
+
+@pytest.mark.parametrize("begins", [is_a_minor, has_no_rules])
+def test_the_no_waits_for_whoever_is_not_signed_in_any_more(
+    place: tuple[Deployment, Come, str], begins: Callable[[Deployment], None]
+) -> None:
+    deployment, come, _ = place
+    begins(deployment)
     visitor = come("us")
     form = form_of(visitor.get("/me"))
     assert ended(visitor).post("/me/choices", form).status_code == 401

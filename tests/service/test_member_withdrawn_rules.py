@@ -13,7 +13,7 @@ from consentry.policy.vocabulary import Purpose, Reach
 from end_to_end.still_given import handed_out
 from end_to_end.test_story import NOW, say
 from service.at_work import POLICY
-from service.members import Come, ended, form_of, no, waiting_on, yes
+from service.members import Come, no, yes
 from service.test_member_held_still import NEVER, STILL, take_out
 from service.test_member_reach import said_since
 from service.visitor import words
@@ -123,20 +123,6 @@ def test_what_an_order_stops_is_told_of_too(place: tuple[Deployment, Come, str])
     deployment.control.orders.suspend(scope, case="ico", origin=Origin.AUTHORITY_REQUEST, reference="a letter")
     deployment.control.statements.withdraw(POLICY)
     assert "1 suspended collection still holds something by you or about you." in words(come("gb").get("/me"))
-
-
-def test_the_no_waits_for_whoever_is_not_signed_in_any_more(place: tuple[Deployment, Come, str]) -> None:
-    deployment, come, _ = place
-    deployment.control.statements.withdraw(POLICY)
-    visitor = come("us")
-    form = form_of(visitor.get("/me"))
-    assert ended(visitor).post("/me/choices", form).status_code == 401
-    page = member.again(deployment, visitor, "us")
-    assert waiting_on(page) == [
-        "Your no to what was made before is not saved yet. Press its button below once more to save it."
-    ]
-    take_out(visitor)
-    assert "Not saved yet" not in words(visitor.get("/me"))
 
 
 def test_what_rules_in_force_offer_a_choice_about_is_told_there_alone(place: tuple[Deployment, Come, str]) -> None:
