@@ -181,6 +181,15 @@ def test_the_command_line_says_that_nothing_was_known_and_two_people_end_it(plac
     assert "destroyed" in said("model", "list")
 
 
+def test_the_command_line_names_each_digest_that_is_left_in_a_line(withdrawn: tuple[Path, Deployment]) -> None:
+    folder, deployment = withdrawn
+    destroy(deployment, put(folder / "unrelated", "notes.txt", b"nothing of it"))
+    deployment.close()
+    shown = saying(folder / "home")("model", "show", "secret")
+    assert shown.count("not known to be gone") == 2
+    assert "\\n" not in shown
+
+
 def test_the_command_line_says_what_is_left_and_two_people_end_it(withdrawn: tuple[Path, Deployment]) -> None:
     folder, deployment = withdrawn
     deployment.close()

@@ -106,8 +106,7 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         rows.append(["remedy", f"{remedy['remedy']}, chosen by {remedy['by']}{_approved(remedy)}"])
     if (left := body["withdrawn"]) is not None:
         rows.append(["withdrawn", f"{moment(left['at'])} by {left['by']}: {left['reason']}"])
-    if body["left"]:
-        rows.append(["not known to be gone", "\n".join(f"{each['digest']} ({each['as']})" for each in body["left"])])
+    rows += [["not known to be gone", f"{each['digest']} ({each['as']})"] for each in body["left"]]
     if body["unrecorded"] is not None:
         said = ", ".join(body["unrecorded"]["said_gone_by"])
         rows.append(["all of it is gone, says", said or "nobody yet, and two have to"])
