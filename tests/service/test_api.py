@@ -213,6 +213,18 @@ def test_lists_have_parts(place: Place) -> None:
     assert place.officer.get("/v1/cases?after=nothing").json()["code"] == "list-cursor"
 
 
+def test_models_say_what_holds_them_wherever_they_are_read(place: Place) -> None:
+    for name, left in {"served": False, "gone": True}.items():
+        assert place.program.post("/v1/models", json={"model": name}).status_code == 201
+        if left:
+            place.deployment.control.models.withdraw(name, "not wanted", by="olga")
+        listed = {each["model"]: each for each in place.officer.get("/v1/models").json()["models"]}
+        why = place.program.get(f"/v1/models/{name}/serving").json()["reasons"]
+        assert bool(why) is left
+        for model in listed[name], place.program.get(f"/v1/models/{name}").json():
+            assert (model["held"], model["why"]) == (left, why)
+
+
 def test_a_release_a_model_a_notice_and_a_policy_set(place: Place) -> None:
     release = place.officer.get(f"/v1/releases/{place.release}").json()
     assert release["counts"]["items"] == 4

@@ -58,7 +58,7 @@ def register(
 @pass_context
 def list_(context: Context) -> None:
     """List all models, where they stand, which are held from being served, and until when the next step is due."""
-    found = context.deployment.control.models.serving()
+    found = context.deployment.control.models.every()
     rows = [[each["model"], each["base"] or "", _stands(each), _served(each), _until(each)] for each in found]
 
     def human() -> None:
@@ -75,9 +75,7 @@ def list_(context: Context) -> None:
 @pass_context
 def show(context: Context, name: str) -> None:
     """Show where model NAME stands, what holds it from being served, and how much of its data was withdrawn since."""
-    models = context.deployment.control.models
-    body, serving = models.show(name), models.may_serve(name)
-    body |= {"held": not serving["may"], "why": serving["reasons"]}
+    body = context.deployment.control.models.show(name)
     body["certificates"] = context.deployment.control.destruction.certificates(Destroyed.MODEL, name)
     context.out.show(body, lambda: _show(context.out, body))
 

@@ -33,7 +33,10 @@ class MayBeServed(TypedDict):
 
 
 class Model(TypedDict):
-    """A model and where it stands. `deadline`: when the next step has to be taken."""
+    """A model and where it stands.
+
+    `deadline`: when the next step has to be taken. `held`: nobody may serve it now, and `why`.
+    """
 
     model: str
     base: str | None
@@ -42,6 +45,8 @@ class Model(TypedDict):
     late: bool
     remedy: Chosen | None
     inherited: list[str]
+    held: bool
+    why: list[str]
 
 
 class TrainedBefore(TypedDict):
@@ -65,6 +70,8 @@ class WholeModel(TypedDict):
     late: bool
     remedy: Chosen | None
     inherited: list[str]
+    held: bool
+    why: list[str]
     ancestry: list[str]
     digest: str | None
     releases: list[str]

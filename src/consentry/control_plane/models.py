@@ -33,7 +33,6 @@ from consentry.oversight.lease import Lease
 from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, Models, Use
 from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
 from consentry.oversight.retraining import Shown, other_weights, shown, weights_before
-from consentry.policy.choice import Seconds
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -124,17 +123,13 @@ class ModelVerbs:
         return {model.name: became(model, stands) for model, stands in self._standings(names)}
 
     def every(self) -> list[dict[str, Any]]:
-        """Say of every model where it stands, and until when the next step has to be taken."""
-        now = self.desk.parts.clock()
-        return [_line(model, stands, now=now) for model, stands in self._standings()]
+        """Say of every model where it stands, until when the next step has to be taken, and what holds it."""
+        return [self._line(model, stands) for model, stands in self._standings()]
 
-    def serving(self) -> list[dict[str, Any]]:
-        """Say the same, and what holds each from being served."""
-        now, found = self.desk.parts.clock(), []
-        for model, stands in self._standings():
-            reasons = self.holding.reasons(model, stands)
-            found.append({**_line(model, stands, now=now), "held": bool(reasons), "why": reasons})
-        return found
+    def _line(self, model: Model, stands: ModelStanding) -> dict[str, Any]:
+        said = described(model.name, stands, now=self.desk.parts.clock())
+        why = self.holding.reasons(model, stands)
+        return {"model": model.name, "base": model.base, **said, "held": bool(why), "why": why}
 
     def _standings(self, names: Collection[str] | None = None) -> Iterator[tuple[Model, ModelStanding]]:
         """Yield those of some names, or all; releases are brought up to date once for all of them."""
@@ -150,16 +145,15 @@ class ModelVerbs:
 
     def show(self, name: str) -> dict[str, Any]:
         """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""
-        stands, model, now = self.standing(name), self.get(name), self.desk.parts.clock()
+        stands, model = self.standing(name), self.get(name)
+        line = self._line(model, stands)
         with self.desk.lock:
             lineage, releases = self.desk.present().overseen.lineage, self.desk.newest.state.releases
         withdrawn = {use.release for use in model.uses if (e := releases.get(use.release)) and e.withdrawn is not None}
         return {
-            "model": name,
-            "base": model.base,
+            **line,
             "ancestry": lineage.ancestry(name)[1:],
             "digest": model.digest,
-            **described(model.name, stands, now=now),
             "withdrawn_since": {**self._withdrawn_since(lineage, name), "releases": sorted(withdrawn)},
             "trained_before": self.holding.trained_before(name),
             "releases": list(dict.fromkeys(use.release for use in model.uses)),
@@ -383,10 +377,6 @@ def require_reason(reason: str, missing: str) -> None:
             help="say why in a few words, without personal data: they stay in the ledger",
         )
     require_texts(reason=reason)
-
-
-def _line(model: Model, stands: ModelStanding, *, now: Seconds) -> dict[str, Any]:
-    return {"model": model.name, "base": model.base, **described(model.name, stands, now=now)}
 
 
 def _registered(model: Model) -> tuple[object, ...]:

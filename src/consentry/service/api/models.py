@@ -52,7 +52,10 @@ class Chosen(Answer):
 
 
 class Model(Answer):
-    """A model and where it stands. `deadline`: when the next step has to be taken."""
+    """A model and where it stands.
+
+    `deadline`: when the next step has to be taken. `held`: nobody may serve it now, and `why`.
+    """
 
     model: str
     base: str | None
@@ -61,6 +64,8 @@ class Model(Answer):
     late: bool
     remedy: Chosen | None
     inherited: list[str]
+    held: bool
+    why: list[str]
 
 
 class Models(Answer):

@@ -78,7 +78,7 @@ def models(request: Request, control: Control, *, _: Reading) -> Response:
             "served": "held" if each["held"] else "yes",
             "chosen": each["remedy"]["remedy"] if each["remedy"] else None,
         }
-        for each in control.models.serving()
+        for each in control.models.every()
     ]
     return _MODELS.answer(request, rows, template="console/models.html")
 
@@ -173,7 +173,6 @@ def _show(
         problem=problem,
         given=given or {},
         model=body,
-        serving=control.models.may_serve(model),
         certificates=control.destruction.certificates(Destroyed.MODEL, model),
         remedies=[(str(each), *texts) for each, texts in _REMEDIES.items()],
     )

@@ -88,7 +88,7 @@ def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
     counts = cache(partial(counts_of, control))
     registers = open_registers(control) if who.may(Action.CASE_READ) else None
     jobs = control.leases.jobs() if who.may(Action.LEASE_READ) else None
-    models = control.models.serving() if who.may(Action.MODEL_READ) else None
+    models = control.models.every() if who.may(Action.MODEL_READ) else None
     return {
         "lost": [{**asdict(each), "events": each.events} for each in control.desk.present().overseen.lost],
         "purposes": newest_counts(control, counts),
