@@ -58,6 +58,12 @@ def damage(corpora: Path, array: str, value: int | None = None) -> None:
     np.save(path, values)
 
 
+def digest_anew(sidecar: Path) -> None:
+    """Note the digests of its arrays as they are, as whoever edits them can."""
+    body = json.loads((sidecar / "sidecar.json").read_bytes())
+    (sidecar / "sidecar.json").write_bytes(canonical_json(with_digests(body, sidecar)))
+
+
 def again(folder: Path, deployment: Deployment) -> Any:
     return deployment.control.statements.register_corpus(folder / "corpus.toml")
 
@@ -81,7 +87,7 @@ def test_classes_that_let_items_in_are_said_and_made_right(ready: Terminal) -> N
     assert codes(ready.run("release", "verify", wrong["release"], "--decide", status=3)) == {"corpus-sidecar-wrong"}
     said = ready.run("corpus", "register", ready.folder / "corpus.toml", as_json=False)
     assert "1 file read, 0 unchanged." in said
-    assert "1 sidecar had been damaged and is built anew." in said
+    assert "1 sidecar had been damaged or lost: built anew." in said
     assert codes(ready.run("release", "verify", wrong["release"], "--decide", status=3)) == {"release-not-reproduced"}
     right = build(ready)
     assert right["counts"]["eligible"] == 1
@@ -206,11 +212,41 @@ def test_digests_decide_nothing_and_without_its_sidecars_a_corpus_is_built_anew(
     folder, deployment = place
     corpora = deployment.control.desk.corpora
     damage(corpora, "klass")
-    sidecar = sidecar_of(corpora)
-    body = json.loads((sidecar / "sidecar.json").read_bytes())
-    (sidecar / "sidecar.json").write_bytes(canonical_json(with_digests(body, sidecar)))
+    digest_anew(sidecar_of(corpora))
     assert again(folder, deployment).built == 0
     assert "does not say what the file says" in "".join(problems(deployment, built(deployment)))
     shutil.rmtree(corpora / "network" / "sidecars")
     assert again(folder, deployment).built == 2
     assert problems(deployment, built(deployment)) == []
+
+
+@pytest.mark.parametrize("removed", ["network/sidecars", "network"])
+def test_who_is_not_found_leaves_also_once_what_was_damaged_is_removed(
+    place: tuple[Path, Deployment], removed: str
+) -> None:
+    folder, deployment = place
+    release, corpora = built(deployment), deployment.control.desk.corpora
+    damage(corpora, "posting_person", 200)
+    digest_anew(sidecar_of(corpora))
+    say(deployment, "ada", reach=Reach.EVERYTHING)
+    assert again(folder, deployment).built == 0
+    assert "a1" in handed_out(deployment, release)
+    shutil.rmtree(corpora / removed)
+    other = open_deployment(folder / "home")
+    try:
+        again(folder, other)
+        assert handed_out(other, release) == handed_out(deployment, release) == {"b1", "b3"}
+        before = events(other)
+        assert again(folder, other).replaced.mended == 0
+        assert events(other) == before
+    finally:
+        other.close()
+
+
+def test_what_cannot_be_read_any_more_is_said_to_be_lost(ready: Terminal) -> None:
+    (sidecar_of(ready.home / "corpora") / "sidecar.json").write_bytes(b"")
+    done = ready.run("corpus", "register", ready.folder / "corpus.toml")
+    assert (done["built"], done["mended"]) == (1, 1)
+    shutil.rmtree(ready.home / "corpora" / "network")
+    done = ready.run("corpus", "register", ready.folder / "corpus.toml")
+    assert (done["built"], done["mended"]) == (1, 0), "nobody knows what there was"

@@ -30,7 +30,10 @@ class Altered(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """By the names of altered sidecars, those that stand in for them, and how many of these say something else."""
+    """By the names of altered sidecars, those that stand in for them, and how many say something else, or may.
+
+    May: what stands in for one that was lost.
+    """
 
     names: Mapping[str, str]
     mended: int
@@ -72,6 +75,11 @@ def replaced(bad: Iterable[Altered], *, by: Mapping[FilePin, Path]) -> Replaced:
     pairs = [(each, by[each.pin]) for each in bad if each.pin in by]
     names = {each.folder.name: folder.name for each, folder in pairs}
     return Replaced(names, sum(each.arrays != (_head(folder, None) or {})[_ARRAYS] for each, folder in pairs))
+
+
+def is_lost(folder: Path) -> bool:
+    """Say whether nothing can be told any more of a sidecar that was built: it is gone, or its head cannot be read."""
+    return _head(folder, None) is None
 
 
 def _head(folder: Path, descriptor: Digest | None) -> dict[str, Any] | None:

@@ -30,7 +30,7 @@ import numpy as np
 from consentry.corpus import heads
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
-from consentry.corpus.intact import Replaced, altered, replaced
+from consentry.corpus.intact import Replaced, altered, is_lost, replaced
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
@@ -80,12 +80,16 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What registering did: how many sidecars were built and how many were still good, and which were `replaced`."""
+    """What registering did: how many sidecars were built and how many were still good, and which were `replaced`.
+
+    `remembered`: whether what was registered before was known here.
+    """
 
     corpus: Corpus
     built: int
     kept: int
     replaced: Replaced
+    remembered: bool
 
 
 def read_descriptor(path: Path, *, queried: bool = False) -> CorpusDescriptor:
@@ -161,7 +165,13 @@ class _Registering:
             items=self.classes.members,
         )
         anew = replaced(bad.values(), by={sidecar.pin: sidecar.folder for sidecar in sidecars})
-        return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale), replaced=anew)
+        return Registration(
+            corpus=corpus,
+            built=len(stale),
+            kept=len(sources) - len(stale),
+            replaced=anew._replace(mended=anew.mended + sum(place.lost for place in places)),
+            remembered=any(heads.readable(self.home / heads.HEAD)),
+        )
 
     def _check(self, sources: Sequence[_Source], threads: Threads) -> None:
         """Refuse files that are not what the descriptor says, with all their mistakes, before any of them is read."""
@@ -230,7 +240,7 @@ class _Registering:
                 continue
             if usable(folder, source.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin):
                 return _Place(folder, usable=True)
-        return _Place(free, usable=False)
+        return _Place(free, lost=any(is_lost(self.home / _SIDECARS / name) for name in named))
 
 
 def _each_once(mistakes: Sequence[tuple[str, ConsentryError]]) -> list[ConsentryError]:
@@ -249,10 +259,11 @@ def _in_several(name: str, mistake: ConsentryError, *, others: int) -> Consentry
 
 
 class _Place(NamedTuple):
-    """The folder of a sidecar, and whether there is one in it that can be used."""
+    """The folder of a sidecar, whether there is one in it that can be used, and whether one of before was lost."""
 
     folder: Path
-    usable: bool
+    usable: bool = False
+    lost: bool = False
 
 
 class _Source(NamedTuple):
