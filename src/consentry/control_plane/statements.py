@@ -79,6 +79,7 @@ class StatementVerbs:
             self.desk.corpora,
             identities=self.desk.parts.pseudonyms.identities,
             threads=self.desk.parts.runner,
+            erased=self.desk.erased,
             progress=progress,
         )
         known = self.desk.present().state.corpora.get(done.corpus.name)

@@ -1,20 +1,23 @@
 """Whether sidecars are still what was built: the digests of their arrays stand in their heads, and that of the head.
 
 They show what a disk or a hand did. Whoever can write an array can write its digest too, so nothing is decided by them:
-only `recheck.py` says whether a sidecar says what its file says.
+only `recheck.py` says whether a sidecar says what its file says. One of before there were digests is held against the
+one that is built anew. Where it says the same it stays: it has the seats of people who were erased since.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consentry.corpus.sidecar import HEAD, FilePin, Stamp
+from consentry.corpus.difference import Seats, differing
+from consentry.corpus.sidecar import HEAD, FilePin, Sidecar, Stamp, load
 from consentry.corpus.unique_ids import Threads
-from consentry.digests import Digest, digest_file, digest_json
+from consentry.digests import Digest, canonical_json, digest_file, digest_json
+from consentry.durable import replace_file
 from consentry.progress import Progress
 
 _ARRAYS, _DIGEST = "arrays", "digest"
@@ -68,6 +71,34 @@ def altered(
         for folder, head in heads.items()
         if (head.get(_ARRAYS), head.get(_DIGEST)) != (found[folder], _digest(head))
     ]
+
+
+def kept(
+    anew: Iterable[Sidecar],
+    bad: Iterable[Altered],
+    *,
+    is_usable: Callable[[Path, str], bool],
+    erased: Callable[[], Seats],
+) -> Iterator[Sidecar]:
+    """Yield sidecars, in place of each the one of before digests that says the same: its digests are noted then.
+
+    Args:
+        anew: the sidecars.
+        bad: what is altered.
+        is_usable: whether a folder has a sidecar of a file, by its name, as it is now.
+        erased: the seats of people who were erased.
+    """
+    before = {each.pin: each.folder for each in bad if not each.noted}
+    for sidecar in anew:
+        folder = before.get(sidecar.pin)
+        if folder is None or not is_usable(folder, sidecar.pin.path):
+            yield sidecar
+            continue
+        stored = load(folder)
+        same = not differing(stored, sidecar, erased=erased())
+        if same and (head := _head(folder, None)) is not None:
+            replace_file(folder / HEAD, canonical_json(with_digests(head, folder)))
+        yield stored if same else sidecar
 
 
 def replaced(bad: Iterable[Altered], *, by: Mapping[FilePin, Path]) -> Replaced:

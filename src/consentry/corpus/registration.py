@@ -30,8 +30,10 @@ import numpy as np
 from consentry.corpus import heads
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
-from consentry.corpus.intact import Replaced, altered, is_lost, replaced
+from consentry.corpus.difference import Seats, nobody
+from consentry.corpus.intact import Replaced, altered, is_lost, kept, replaced
 from consentry.corpus.item_classes import ItemClasses
+from consentry.corpus.mistakes import each_once
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
 from consentry.corpus.sidecar_build import build, check
@@ -107,6 +109,7 @@ def register(
     *,
     identities: Callable[[str], Identities],
     threads: Threads,
+    erased: Callable[[], Seats] = nobody,
     progress: Progress | None = None,
 ) -> Registration:
     """Bring the corpus folder up to date with the content files. Interrupted, the snapshot before stays in force.
@@ -116,6 +119,7 @@ def register(
         folder: the folder all corpora are kept in.
         identities: what turns ids into seats and keys, for the corpus of that name.
         threads: where the work is done.
+        erased: the seats of people who were erased.
         progress: called with the number of items read since the last call.
     """
     text = read_text(path, like=_EXAMPLE)
@@ -125,7 +129,7 @@ def register(
     # Two registrations at a time would give one code to two item classes.
     with only_one(home / _LOCK):
         registering = _Registering(home, path.parent.resolve(), descriptor, ItemClasses.load(home / _CLASSES))
-        done = registering.register(identities(descriptor.name), threads=threads, progress=progress)
+        done = registering.register(identities(descriptor.name), threads=threads, erased=erased, progress=progress)
         registering.commit(done, text)
         return done
 
@@ -139,7 +143,9 @@ class _Registering:
     descriptor: CorpusDescriptor
     classes: ItemClasses
 
-    def register(self, identities: Identities, *, threads: Threads, progress: Progress | None) -> Registration:
+    def register(
+        self, identities: Identities, *, threads: Threads, erased: Callable[[], Seats], progress: Progress | None
+    ) -> Registration:
         sources = [
             _Source.of(path, self.base, descriptor=self.descriptor)
             for path in resolve_files(self.descriptor, self.base)
@@ -154,7 +160,8 @@ class _Registering:
         if progress is not None:
             progress.begin("reading items", total=rows_in(source.path for source, _ in stale), unit="items")
         threads.map(lambda each: self._build(*each, identities=identities, progress=progress), stale)
-        sidecars = tuple(load(place.folder) for place in places)
+        found = (load(place.folder) for place in places)
+        sidecars = tuple(kept(found, bad.values(), is_usable=self._is_usable, erased=erased))
         self._check_unique(sidecars, threads, built=[folder for _, folder in stale], progress=progress)
         corpus = Corpus(
             name=self.descriptor.name,
@@ -183,7 +190,7 @@ class _Registering:
                 return [(source.name, each) for each in (error, *error.more)]
             return []
 
-        raise_all(_each_once([each for found in threads.map(mistakes, sources) for each in found]))
+        raise_all(each_once([each for found in threads.map(mistakes, sources) for each in found]))
 
     def _check_unique(
         self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path], progress: Progress | None
@@ -238,24 +245,13 @@ class _Registering:
         for folder in (*(self.home / _SIDECARS / name for name in sorted(named)), free):
             if folder in bad:
                 continue
-            if usable(folder, source.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin):
+            if self._is_usable(folder, source.name):
                 return _Place(folder, usable=True)
         return _Place(free, lost=any(is_lost(self.home / _SIDECARS / name) for name in named))
 
-
-def _each_once(mistakes: Sequence[tuple[str, ConsentryError]]) -> list[ConsentryError]:
-    """Return mistakes in files, each once, with how many files it is in."""
-    same: dict[tuple[str, str], list[tuple[str, ConsentryError]]] = {}
-    for name, each in mistakes:
-        same.setdefault((each.code, each.message.replace(name, "")), []).append((name, each))
-    return [_in_several(*first, others=len(rest)) for first, *rest in same.values()]
-
-
-def _in_several(name: str, mistake: ConsentryError, *, others: int) -> ConsentryError:
-    if not others:
-        return mistake
-    named = "1 more file" if others == 1 else f"{others:,} more files"
-    return CorpusError(mistake.code, mistake.message, help=mistake.help, where=f"{name} and {named}")
+    def _is_usable(self, folder: Path, name: str) -> bool:
+        pin_of_classes = self.classes.pin
+        return usable(folder, self.base / name, descriptor=self.descriptor.digest, pin_of_classes=pin_of_classes)
 
 
 class _Place(NamedTuple):
