@@ -25,8 +25,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from consentry.corpus import heads
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
@@ -37,7 +35,7 @@ from consentry.corpus.mistakes import each_once
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
 from consentry.corpus.sidecar_build import build, check
-from consentry.corpus.unique_ids import Threads, not_unique, repeated
+from consentry.corpus.unique_ids import Threads, first_rows, not_unique, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, ConsentryError, CorpusError, DescriptorError, raise_all
@@ -200,10 +198,11 @@ class _Registering:
         again = repeated(columns, threads=threads, progress=progress)
         if not again.size:
             return
-        for each in sidecars:
-            if each.folder in built and np.isin(each.item, again).any():
+        rows = first_rows(columns, of=again)
+        for each, row in zip(sidecars, rows, strict=True):
+            if row is not None and each.folder in built:
                 shutil.rmtree(each.folder, ignore_errors=True)
-        raise not_unique([sidecar.pin.path for sidecar in sidecars], columns, again=again)
+        raise not_unique([sidecar.pin.path for sidecar in sidecars], columns, rows=rows, again=again)
 
     def _build(self, source: _Source, folder: Path, *, identities: Identities, progress: Progress | None) -> None:
         build(
