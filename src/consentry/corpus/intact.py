@@ -49,7 +49,12 @@ def with_digests(head: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def altered(
-    folders: Iterable[Path], *, threads: Threads, descriptor: Digest | None = None, progress: Progress | None = None
+    folders: Iterable[Path],
+    *,
+    threads: Threads,
+    descriptor: Digest | None = None,
+    sizes: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
 ) -> list[Altered]:
     """Return those of some sidecars that are altered, each array read once; folders without a head are none.
 
@@ -57,9 +62,15 @@ def altered(
         folders: the sidecars.
         threads: where arrays are read.
         descriptor: what they must be made by; others are passed over. Any if not given.
+        sizes: of which files they must be, by name: others cannot be built anew. Any if not given.
         progress: called with the number of bytes read since the last call.
     """
-    heads = {folder: head for folder in folders if (head := _head(folder, descriptor)) is not None}
+    heads = {
+        folder: head
+        for folder in folders
+        if (head := _head(folder, descriptor)) is not None
+        and (sizes is None or sizes.get(head["pin"]["path"]) == head["pin"]["size"])
+    }
     arrays = [path for folder in heads for path in sorted(folder.glob("*.npy"))]
     if progress is not None and arrays:
         progress.begin("checking sidecars", total=sum(path.stat().st_size for path in arrays), unit="bytes")

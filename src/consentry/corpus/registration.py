@@ -29,7 +29,7 @@ from consentry.corpus import heads
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.difference import Seats, nobody
-from consentry.corpus.intact import Replaced, altered, is_lost, kept, replaced
+from consentry.corpus.intact import Altered, Replaced, altered, is_lost, kept, replaced
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.mistakes import each_once
 from consentry.corpus.parquet_files import rows_in
@@ -150,8 +150,7 @@ class _Registering:
         ]
         if not sources:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
-        there, by = self.home.glob(f"{_SIDECARS}/*"), self.descriptor.digest
-        bad = {each.folder: each for each in altered(there, descriptor=by, threads=threads, progress=progress)}
+        bad = {each.folder: each for each in self._altered(sources, threads, progress=progress)}
         places = threads.map(lambda source: self._place(source, bad), sources)
         stale = [(source, place.folder) for source, place in zip(sources, places, strict=True) if not place.usable]
         self._check([source for source, _ in stale], threads)
@@ -177,6 +176,11 @@ class _Registering:
             replaced=anew._replace(mended=anew.mended + sum(place.lost for place in places)),
             remembered=any(heads.readable(self.home / heads.HEAD)),
         )
+
+    def _altered(self, sources: Sequence[_Source], threads: Threads, *, progress: Progress | None) -> list[Altered]:
+        sizes, by = {each.name: each.path.stat().st_size for each in sources}, self.descriptor.digest
+        there = self.home.glob(f"{_SIDECARS}/*")
+        return altered(there, descriptor=by, sizes=sizes, threads=threads, progress=progress)
 
     def _check(self, sources: Sequence[_Source], threads: Threads) -> None:
         """Refuse files that are not what the descriptor says, with all their mistakes, before any of them is read."""
