@@ -156,7 +156,16 @@ def test_the_proposer_of_a_suggested_edit_is_involved_not_the_approver(tmp_path:
     assert involved(tmp_path, posts=[post(1)], edits=[edit]) == ["s:77"]
 
 
-@pytest.mark.parametrize("comment", [{"Comment": "Proposed by -1 approved by 6 edit id of 3"}, {}])
+@pytest.mark.parametrize(
+    "comment",
+    [
+        {"Comment": "Proposed by -1 approved by 6 edit id of 3"},
+        {"Comment": f"Proposed by {1 << 63} approved by 6 edit id of 3"},
+        {"Comment": f"Proposed by -{'9' * 5_000} approved by 6 edit id of 3"},
+        {"Comment": "Proposed by ١٢ approved by 6 edit id of 3"},
+        {},
+    ],
+)
 def test_a_suggested_edit_of_nobody_known_is_a_gap(tmp_path: Path, comment: dict[str, str]) -> None:
     assert involved(tmp_path, posts=[post(1)], edits=[history(1, 24, **comment)]) == [None]
 

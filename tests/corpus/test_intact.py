@@ -66,10 +66,13 @@ def test_what_is_noted_of_a_file_that_was_put_back_is_no_change(folder: Path) ->
     assert not is_altered(folder)
 
 
-def test_what_is_no_sidecar_or_of_another_descriptor_is_passed_over(folder: Path) -> None:
+def test_what_is_no_sidecar_or_of_another_descriptor_or_file_is_passed_over(folder: Path) -> None:
     (folder / "item.npy").unlink()
     assert is_altered(folder, parse_corpus(DESCRIPTOR).digest)
     assert not is_altered(folder, "sha256:other")
+    size = (folder.parent / "a.parquet").stat().st_size
+    for sizes, told in (({"a.parquet": size}, True), ({"a.parquet": size + 1}, False), ({"b.parquet": size}, False)):
+        assert bool(altered([folder], threads=LocalRunner(2), sizes=sizes)) == told
     (folder / "sidecar.json").write_bytes(b"{}")
     assert not is_altered(folder)
     assert not is_altered(folder / "nothing")

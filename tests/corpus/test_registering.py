@@ -13,6 +13,7 @@ from content_files import DESCRIPTOR, Plain, put_back, swapped, write
 from consentry.corpus.registration import forget_earlier, open_as_of, open_corpus, register
 from consentry.digests import Digest
 from consentry.errors import ConflictError, CorpusError, DescriptorError, IntegrityError, NotFoundError
+from consentry.progress import Progress
 from consentry.runners.local import LocalRunner
 
 
@@ -24,12 +25,13 @@ def corpora(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def registered(folder: Path, *, wanted: Collection[Digest] = ()) -> Any:
+def registered(folder: Path, *, wanted: Collection[Digest] = (), progress: Progress | None = None) -> Any:
     done = register(
         folder / "content" / "corpus.toml",
         folder / "corpora",
         identities=lambda _: Plain(),
         threads=LocalRunner(2),
+        progress=progress,
     )
     forget_earlier(folder / "corpora", done.corpus.name, wanted=wanted)
     return done
@@ -81,6 +83,30 @@ def test_what_a_release_was_made_from_stays_while_it_is_wanted(corpora: Path) ->
     registered(corpora)
     assert open_as_of(corpora / "corpora", "n", snapshot=first.snapshot) is None
     assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
+
+
+class Checked:
+    """How many bytes of sidecars are read to see whether they are what was built."""
+
+    bytes = 0
+
+    def begin(self, what: str, *, total: int | None, unit: str) -> None:
+        if (what, unit) == ("checking sidecars", "bytes"):
+            self.bytes += total or 0
+
+    def __call__(self, done: int) -> None:
+        """Count what is done."""
+
+
+def test_what_a_file_was_before_is_not_read_again(corpora: Path) -> None:
+    """It is kept for releases that were sealed with it. It could not be built anew."""
+    first = registered(corpora).corpus
+    write(corpora / "content" / "a.parquet", ["p1", "p2"], [None, None])
+    now = registered(corpora, wanted=[first.snapshot]).corpus
+    assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 2
+    checked = Checked()
+    registered(corpora, wanted=[first.snapshot], progress=checked)
+    assert checked.bytes == sum(path.stat().st_size for path in now.sidecars[0].folder.glob("*.npy"))
 
 
 @pytest.mark.parametrize("damaged", [b"{", b"{}", b'{"sidecars": null}'])

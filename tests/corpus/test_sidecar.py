@@ -225,6 +225,20 @@ def test_a_damaged_sidecar_is_none(tmp_path: Path, damage: str) -> None:
             load(tmp_path / "s")
 
 
+@pytest.mark.parametrize(
+    ("was", "is_"),
+    [(b"", b""), (b"(2,)", b"(2,("), (b"<u8", b"|08"), (b"<u8", b"<i8"), (b"<u8", b"<f8"), (b"(2,), ", b"(2,1),")],
+)
+def test_so_is_one_with_a_damaged_header(tmp_path: Path, was: bytes, is_: bytes) -> None:
+    source = write(tmp_path / "a.parquet", ["p1", "p2"], [None, None])
+    built(source, tmp_path / "s")
+    array = tmp_path / "s" / "item.npy"
+    array.write_bytes(array.read_bytes().replace(was, is_) if was else b"")
+    assert not good(tmp_path / "s", source)
+    with pytest.raises(ConflictError, match="corpus-sidecar-missing"):
+        load(tmp_path / "s")
+
+
 def test_rows_that_are_not_there_are_not_looked_up(tmp_path: Path) -> None:
     by: list[str | None] = ["p1", "p2", "p1", "p2"]
     whole = built(write(tmp_path / "a.parquet", by, [["p2"], None, ["p3", "p2"], None]), tmp_path / "s")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentry.corpus import unique_ids
-from consentry.corpus.unique_ids import repeated
+from consentry.corpus.unique_ids import first_rows, repeated
 from consentry.runners.local import LocalRunner
 
 KEYS = st.integers(0, 7) | st.integers(0, 2**64 - 1) | st.sampled_from([2**64 - 1, 2**32, 2**32 + 1, 2**63])
@@ -33,3 +33,11 @@ def test_many_keys_over_several_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not repeated(columns, threads=LocalRunner(2)).size
     columns[2] = np.append(columns[2], keys[[5, 77_777]])
     assert sorted(repeated(columns, threads=LocalRunner(2)).tolist()) == keys[[5, 77_777]].tolist()
+
+
+@given(st.lists(st.lists(KEYS, max_size=9), max_size=4), st.lists(KEYS, min_size=1), st.sampled_from([1, 2, 1 << 20]))
+def test_where_the_first_of_some_keys_stands(columns: list[list[int]], keys: list[int], part: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unique_ids, "_FEW_ROWS", part)
+        found = first_rows([np.array(each, dtype=np.uint64) for each in columns], of=np.array(keys, dtype=np.uint64))
+    assert found == [next((row for row, key in enumerate(each) if key in keys), None) for each in columns]

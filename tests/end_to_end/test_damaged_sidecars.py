@@ -16,6 +16,8 @@ from consentry.corpus.intact import with_digests
 from consentry.corpus.registration import register
 from consentry.digests import canonical_json
 from consentry.ledger.events import CorpusRegistered
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Reach
 from end_to_end.network import RawItem, populated, write_items
 from end_to_end.still_given import handed_out, problems
@@ -30,6 +32,7 @@ ITEMS = [
     RawItem(id="b1", author="bo", created=BEFORE),
     RawItem(id="b2", author="bo", created=BEFORE, category="pic"),
 ]
+FRANCE = Scope(areas=frozenset({"FR"}), created_before=BEFORE + 1)
 OTHERS = [RawItem(id="b3", author="bo", created=BEFORE)]
 FIRST = "items/0.parquet"
 
@@ -58,6 +61,19 @@ def damage(corpora: Path, array: str, value: int | None = None) -> None:
     np.save(path, values)
 
 
+def digest_anew(sidecar: Path) -> None:
+    """Note the digests of its arrays as they are, as whoever edits them can."""
+    body = json.loads((sidecar / "sidecar.json").read_bytes())
+    (sidecar / "sidecar.json").write_bytes(canonical_json(with_digests(body, sidecar)))
+
+
+def forget_digests(corpora: Path) -> None:
+    """Make all sidecars as they were before there were digests."""
+    for path in corpora.rglob("sidecar.json"):
+        body = json.loads(path.read_bytes())
+        path.write_bytes(canonical_json({name: body[name] for name in body if name not in ("arrays", "digest")}))
+
+
 def again(folder: Path, deployment: Deployment) -> Any:
     return deployment.control.statements.register_corpus(folder / "corpus.toml")
 
@@ -81,7 +97,7 @@ def test_classes_that_let_items_in_are_said_and_made_right(ready: Terminal) -> N
     assert codes(ready.run("release", "verify", wrong["release"], "--decide", status=3)) == {"corpus-sidecar-wrong"}
     said = ready.run("corpus", "register", ready.folder / "corpus.toml", as_json=False)
     assert "1 file read, 0 unchanged." in said
-    assert "1 sidecar had been damaged and is built anew." in said
+    assert "1 sidecar had been damaged or lost: built anew." in said
     assert codes(ready.run("release", "verify", wrong["release"], "--decide", status=3)) == {"release-not-reproduced"}
     right = build(ready)
     assert right["counts"]["eligible"] == 1
@@ -188,9 +204,7 @@ def test_another_process_goes_on_with_nothing_that_was_damaged(place: tuple[Path
 def test_sidecars_of_before_digests_are_used_and_built_anew_once(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     release = built(deployment)
-    for path in deployment.control.desk.corpora.rglob("sidecar.json"):
-        body = json.loads(path.read_bytes())
-        path.write_bytes(canonical_json({name: body[name] for name in body if name not in ("arrays", "digest")}))
+    forget_digests(deployment.control.desk.corpora)
     assert [each for each in deployment.control.releases.verify(release) if each.problem] == []
     before = events(deployment)
     done = again(folder, deployment)
@@ -200,17 +214,67 @@ def test_sidecars_of_before_digests_are_used_and_built_anew_once(place: tuple[Pa
     assert again(folder, deployment).kept == 2
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_those_of_before_digests_go_on_knowing_where_the_erased_lived(
+    place: tuple[Path, Deployment], damaged: bool
+) -> None:
+    """Only what is damaged is said to be. What is built anew has another seat for them, of which nothing is known."""
+    folder, deployment = place
+    release, control = built(deployment), deployment.control
+    control.statements.erase([deployment.person("ada")])
+    forget_digests(control.desk.corpora)
+    if damaged:
+        damage(control.desk.corpora, "klass")
+    done = again(folder, deployment)
+    assert (done.built, done.kept, done.replaced.mended) == (2, 0, damaged)
+    assert again(folder, deployment).kept == 2
+    assert len(list((control.desk.corpora / "network" / "sidecars").iterdir())) == 2
+    assert problems(deployment, release) == []
+    control.orders.suspend(FRANCE, case="cnil", origin=Origin.AUTHORITY_REQUEST, reference="letter")
+    assert damaged or control.orders.barring(release) is None
+
+
 def test_digests_decide_nothing_and_without_its_sidecars_a_corpus_is_built_anew(
     place: tuple[Path, Deployment],
 ) -> None:
     folder, deployment = place
     corpora = deployment.control.desk.corpora
     damage(corpora, "klass")
-    sidecar = sidecar_of(corpora)
-    body = json.loads((sidecar / "sidecar.json").read_bytes())
-    (sidecar / "sidecar.json").write_bytes(canonical_json(with_digests(body, sidecar)))
+    digest_anew(sidecar_of(corpora))
     assert again(folder, deployment).built == 0
     assert "does not say what the file says" in "".join(problems(deployment, built(deployment)))
     shutil.rmtree(corpora / "network" / "sidecars")
     assert again(folder, deployment).built == 2
     assert problems(deployment, built(deployment)) == []
+
+
+@pytest.mark.parametrize("removed", ["network/sidecars", "network"])
+def test_who_is_not_found_leaves_also_once_what_was_damaged_is_removed(
+    place: tuple[Path, Deployment], removed: str
+) -> None:
+    folder, deployment = place
+    release, corpora = built(deployment), deployment.control.desk.corpora
+    damage(corpora, "posting_person", 200)
+    digest_anew(sidecar_of(corpora))
+    say(deployment, "ada", reach=Reach.EVERYTHING)
+    assert again(folder, deployment).built == 0
+    assert "a1" in handed_out(deployment, release)
+    shutil.rmtree(corpora / removed)
+    other = open_deployment(folder / "home")
+    try:
+        again(folder, other)
+        assert handed_out(other, release) == handed_out(deployment, release) == {"b1", "b3"}
+        before = events(other)
+        assert again(folder, other).replaced.mended == 0
+        assert events(other) == before
+    finally:
+        other.close()
+
+
+def test_what_cannot_be_read_any_more_is_said_to_be_lost(ready: Terminal) -> None:
+    (sidecar_of(ready.home / "corpora") / "sidecar.json").write_bytes(b"")
+    done = ready.run("corpus", "register", ready.folder / "corpus.toml")
+    assert (done["built"], done["mended"]) == (1, 1)
+    shutil.rmtree(ready.home / "corpora" / "network")
+    done = ready.run("corpus", "register", ready.folder / "corpus.toml")
+    assert (done["built"], done["mended"]) == (1, 0), "nobody knows what there was"

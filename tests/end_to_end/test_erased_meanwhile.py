@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
-from consentry.errors import ConsentryError
+from consentry.errors import ConsentryError, IntegrityError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import ChoiceState, Purpose
@@ -140,3 +140,26 @@ def test_choices_that_are_said_together_are_recorded_all_or_none(
         deployment.control.statements.choose(made)
     assert list(deployment.history("bo")) == []
     assert deployment.control.statements.choose(made[:1]) == 1
+
+
+def test_who_was_erased_is_known_though_all_that_was_known_is_forgotten(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a read of the ledger fails, what is known is forgotten, by any thread, and read again."""
+    _, deployment = place
+    deployment.control.statements.erase([deployment.person("ada")])
+    for _ in range(2):
+        deployment.control.own_choices.choose(deployment.person("bo"), NO)
+    known, append = deployment.control.desk.newest, deployment.ledger.append
+    events = list(deployment.ledger.read())
+
+    def forgets(*args: Any, **named: Any) -> range:
+        with pytest.raises(IntegrityError):
+            known.advance(events[:1])  # not the one that follows
+        assert not known.position
+        return append(*args, **named)
+
+    monkeypatch.setattr(deployment.ledger, "append", forgets)
+    with pytest.raises(ConsentryError, match="choice-person-erased"):
+        chosen(deployment)
+    assert list(deployment.history("ada")) == []

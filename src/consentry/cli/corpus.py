@@ -43,7 +43,7 @@ def register(context: Context, descriptor: Path) -> None:
         _show(context, done.corpus)
         context.out.text(f"\n{counted(done.built, 'file')} read, {done.kept:,} unchanged.")
         if mended:
-            was = f"{counted(mended, 'sidecar')} had been damaged and {'is' if mended == 1 else 'are'} built anew."
+            was = f"{counted(mended, 'sidecar')} had been damaged or lost: built anew."
             context.out.note(f"{was} Check what was sealed meanwhile: consentry release verify NAME --decide")
         show_in_no_table(context.out, missing, loaded=present.state.people is not None)
 

@@ -143,8 +143,8 @@ class AmendmentVerbs:
     def hear_of(self, corpus: str, *, mended: bool = False) -> list[str]:
         """Amend the releases from a corpus that have not heard of another descriptor of it, and return those amended.
 
-        Where none was registered nobody is looked for, unless what was damaged was `mended`: who withdrew meanwhile may
-        not have been found.
+        Where none was registered nobody is looked for, unless what was damaged or lost was `mended`: who withdrew
+        meanwhile may not have been found.
         """
         names = [name for name, sealed in self.archive.sealed().items() if sealed.corpus == corpus]
         with self._amending:

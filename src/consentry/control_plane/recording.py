@@ -5,7 +5,7 @@ A no waits for nobody who holds the desk. So what is known says who was erased, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from consentry.control_plane.desk import Desk
@@ -16,25 +16,34 @@ _ERASED = "choice-person-erased"
 
 
 class Erasures:
-    """Who was erased. Read by whoever holds the head of the ledger, asked by any thread."""
+    """Who was erased. Read by whoever holds the head of the ledger, asked by any thread.
+
+    INVARIANT: what was known when it was read says who was before `_begun`, the ledger who was in [`_begun`, `_read`).
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._read = 0
-        self._since: set[str] = set()
+        self._begun, self._read = 1, 0
+        self._tokens: tuple[Collection[str], frozenset[str]] = (), frozenset()
 
     def read(self) -> None:
-        """Take in who was erased up to now, though the present may be behind."""
-        ledger = self._desk.parts.ledger
-        start, head = max(self._read, self._desk.newest.position), ledger.head()
+        """Take in who was erased up to now, though the present may be behind, or forgotten and read again."""
+        state, ledger = self._desk.newest.state, self._desk.parts.ledger
+        since = self._tokens[1]
+        if not self._begun <= state.position <= self._read:
+            self._begun = self._read = state.position
+            since = frozenset()
+        start, head = self._read, ledger.head()
         if start < head:
             events = ledger.read(start, head, only_open=True, consumed=False, beside=(PersonErased.KIND,))
-            self._since |= {event.body.token for event in events if isinstance(event.body, PersonErased)}
+            if tokens := {event.body.token for event in events if isinstance(event.body, PersonErased)}:
+                since |= tokens
             self._read = head
+        self._tokens = state.erased, since
 
     def __contains__(self, person: Pseudonym) -> bool:
         """Say whether somebody was erased, as far as it was read."""
-        known, since = self._desk.newest.state.erased, self._since
+        known, since = self._tokens
         return bool(known or since) and ((token := suppression_token(person)) in known or token in since)
 
 

@@ -1,8 +1,8 @@
 """Releases whose corpus was registered under another descriptor since they were sealed.
 
 It may name further people in their items. Those who withdrew before are asked for no second time, so they are looked
-for once more, and so they are by whoever mends a sidecar that was damaged. No amendment says which descriptor it went
-by: each process finds out for itself, once.
+for once more, and so they are by whoever mends a sidecar that was damaged or lost. No amendment says which descriptor
+it went by: each process finds out for itself, once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Redescribed:
         return found
 
     def mended(self, names: Iterable[str]) -> None:
-        """Note that what was known of the files of releases was damaged: they have not heard of it as it is now."""
+        """Note that what was known of the files of releases was damaged or lost: they have not heard of it as it is."""
         self._mended.update(names)
 
     def heard(self, registered: Mapping[str, Registered]) -> None:

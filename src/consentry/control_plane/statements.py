@@ -71,20 +71,22 @@ class StatementVerbs:
     def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
         """Build the sidecars that are missing or stale, and record the corpus as it is now.
 
-        Another descriptor may name in further items who refused before, and so may a sidecar that was damaged: these
-        leave the releases that are sealed.
+        Another descriptor may name in further items who refused before, and so may what is built in place of a sidecar
+        that was damaged or lost: these leave the releases that are sealed.
         """
         done = register(
             descriptor,
             self.desk.corpora,
             identities=self.desk.parts.pseudonyms.identities,
             threads=self.desk.parts.runner,
+            erased=self.desk.erased,
             progress=progress,
         )
         known = self.desk.present().state.corpora.get(done.corpus.name)
-        if known is None or known.snapshot != done.corpus.snapshot or done.replaced.mended:
+        mended = known is not None and (done.replaced.mended > 0 or not done.remembered)
+        if known is None or known.snapshot != done.corpus.snapshot or mended:
             self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
-        self.amendments.hear_of(done.corpus.name, mended=done.replaced.mended > 0)
+        self.amendments.hear_of(done.corpus.name, mended=mended)
         # INVARIANT: the event comes first. No release is sealed after it with what was in force before.
         forget_earlier(self.desk.corpora, done.corpus.name, wanted=self.archive.snapshots())
         return done

@@ -1,20 +1,23 @@
 """Whether sidecars are still what was built: the digests of their arrays stand in their heads, and that of the head.
 
 They show what a disk or a hand did. Whoever can write an array can write its digest too, so nothing is decided by them:
-only `recheck.py` says whether a sidecar says what its file says.
+only `recheck.py` says whether a sidecar says what its file says. One of before there were digests is held against the
+one that is built anew. Where it says the same it stays: it has the seats of people who were erased since.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consentry.corpus.sidecar import HEAD, FilePin, Stamp
+from consentry.corpus.difference import Seats, differing
+from consentry.corpus.sidecar import HEAD, FilePin, Sidecar, Stamp, load
 from consentry.corpus.unique_ids import Threads
-from consentry.digests import Digest, digest_file, digest_json
+from consentry.digests import Digest, canonical_json, digest_file, digest_json
+from consentry.durable import replace_file
 from consentry.progress import Progress
 
 _ARRAYS, _DIGEST = "arrays", "digest"
@@ -30,7 +33,10 @@ class Altered(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """By the names of altered sidecars, those that stand in for them, and how many of these say something else."""
+    """By the names of altered sidecars, those that stand in for them, and how many say something else, or may.
+
+    May: what stands in for one that was lost.
+    """
 
     names: Mapping[str, str]
     mended: int
@@ -43,7 +49,12 @@ def with_digests(head: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def altered(
-    folders: Iterable[Path], *, threads: Threads, descriptor: Digest | None = None, progress: Progress | None = None
+    folders: Iterable[Path],
+    *,
+    threads: Threads,
+    descriptor: Digest | None = None,
+    sizes: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
 ) -> list[Altered]:
     """Return those of some sidecars that are altered, each array read once; folders without a head are none.
 
@@ -51,9 +62,15 @@ def altered(
         folders: the sidecars.
         threads: where arrays are read.
         descriptor: what they must be made by; others are passed over. Any if not given.
+        sizes: of which files they must be, by name: others cannot be built anew. Any if not given.
         progress: called with the number of bytes read since the last call.
     """
-    heads = {folder: head for folder in folders if (head := _head(folder, descriptor)) is not None}
+    heads = {
+        folder: head
+        for folder in folders
+        if (head := _head(folder, descriptor)) is not None
+        and (sizes is None or sizes.get(head["pin"]["path"]) == head["pin"]["size"])
+    }
     arrays = [path for folder in heads for path in sorted(folder.glob("*.npy"))]
     if progress is not None and arrays:
         progress.begin("checking sidecars", total=sum(path.stat().st_size for path in arrays), unit="bytes")
@@ -67,11 +84,44 @@ def altered(
     ]
 
 
+def kept(
+    anew: Iterable[Sidecar],
+    bad: Iterable[Altered],
+    *,
+    is_usable: Callable[[Path, str], bool],
+    erased: Callable[[], Seats],
+) -> Iterator[Sidecar]:
+    """Yield sidecars, in place of each the one of before digests that says the same: its digests are noted then.
+
+    Args:
+        anew: the sidecars.
+        bad: what is altered.
+        is_usable: whether a folder has a sidecar of a file, by its name, as it is now.
+        erased: the seats of people who were erased.
+    """
+    before = {each.pin: each.folder for each in bad if not each.noted}
+    for sidecar in anew:
+        folder = before.get(sidecar.pin)
+        if folder is None or not is_usable(folder, sidecar.pin.path):
+            yield sidecar
+            continue
+        stored = load(folder)
+        same = not differing(stored, sidecar, erased=erased())
+        if same and (head := _head(folder, None)) is not None:
+            replace_file(folder / HEAD, canonical_json(with_digests(head, folder)))
+        yield stored if same else sidecar
+
+
 def replaced(bad: Iterable[Altered], *, by: Mapping[FilePin, Path]) -> Replaced:
     """Return which altered sidecars those that were built of the same files, by the same descriptor, stand in for."""
     pairs = [(each, by[each.pin]) for each in bad if each.pin in by]
     names = {each.folder.name: folder.name for each, folder in pairs}
     return Replaced(names, sum(each.arrays != (_head(folder, None) or {})[_ARRAYS] for each, folder in pairs))
+
+
+def is_lost(folder: Path) -> bool:
+    """Say whether nothing can be told any more of a sidecar that was built: it is gone, or its head cannot be read."""
+    return _head(folder, None) is None
 
 
 def _head(folder: Path, descriptor: Digest | None) -> dict[str, Any] | None:

@@ -25,17 +25,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from consentry.corpus import heads
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
-from consentry.corpus.intact import Replaced, altered, replaced
+from consentry.corpus.difference import Seats, nobody
+from consentry.corpus.intact import Altered, Replaced, altered, is_lost, kept, replaced
 from consentry.corpus.item_classes import ItemClasses
+from consentry.corpus.mistakes import each_once
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
 from consentry.corpus.sidecar_build import build, check
-from consentry.corpus.unique_ids import Threads, not_unique, repeated
+from consentry.corpus.unique_ids import Threads, first_rows, not_unique, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, ConsentryError, CorpusError, DescriptorError, raise_all
@@ -80,12 +80,16 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What registering did: how many sidecars were built and how many were still good, and which were `replaced`."""
+    """What registering did: how many sidecars were built and how many were still good, and which were `replaced`.
+
+    `remembered`: whether what was registered before was known here.
+    """
 
     corpus: Corpus
     built: int
     kept: int
     replaced: Replaced
+    remembered: bool
 
 
 def read_descriptor(path: Path, *, queried: bool = False) -> CorpusDescriptor:
@@ -103,6 +107,7 @@ def register(
     *,
     identities: Callable[[str], Identities],
     threads: Threads,
+    erased: Callable[[], Seats] = nobody,
     progress: Progress | None = None,
 ) -> Registration:
     """Bring the corpus folder up to date with the content files. Interrupted, the snapshot before stays in force.
@@ -112,6 +117,7 @@ def register(
         folder: the folder all corpora are kept in.
         identities: what turns ids into seats and keys, for the corpus of that name.
         threads: where the work is done.
+        erased: the seats of people who were erased.
         progress: called with the number of items read since the last call.
     """
     text = read_text(path, like=_EXAMPLE)
@@ -121,7 +127,7 @@ def register(
     # Two registrations at a time would give one code to two item classes.
     with only_one(home / _LOCK):
         registering = _Registering(home, path.parent.resolve(), descriptor, ItemClasses.load(home / _CLASSES))
-        done = registering.register(identities(descriptor.name), threads=threads, progress=progress)
+        done = registering.register(identities(descriptor.name), threads=threads, erased=erased, progress=progress)
         registering.commit(done, text)
         return done
 
@@ -135,22 +141,24 @@ class _Registering:
     descriptor: CorpusDescriptor
     classes: ItemClasses
 
-    def register(self, identities: Identities, *, threads: Threads, progress: Progress | None) -> Registration:
+    def register(
+        self, identities: Identities, *, threads: Threads, erased: Callable[[], Seats], progress: Progress | None
+    ) -> Registration:
         sources = [
             _Source.of(path, self.base, descriptor=self.descriptor)
             for path in resolve_files(self.descriptor, self.base)
         ]
         if not sources:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
-        there, by = self.home.glob(f"{_SIDECARS}/*"), self.descriptor.digest
-        bad = {each.folder: each for each in altered(there, descriptor=by, threads=threads, progress=progress)}
+        bad = {each.folder: each for each in self._altered(sources, threads, progress=progress)}
         places = threads.map(lambda source: self._place(source, bad), sources)
         stale = [(source, place.folder) for source, place in zip(sources, places, strict=True) if not place.usable]
         self._check([source for source, _ in stale], threads)
         if progress is not None:
             progress.begin("reading items", total=rows_in(source.path for source, _ in stale), unit="items")
         threads.map(lambda each: self._build(*each, identities=identities, progress=progress), stale)
-        sidecars = tuple(load(place.folder) for place in places)
+        found = (load(place.folder) for place in places)
+        sidecars = tuple(kept(found, bad.values(), is_usable=self._is_usable, erased=erased))
         self._check_unique(sidecars, threads, built=[folder for _, folder in stale], progress=progress)
         corpus = Corpus(
             name=self.descriptor.name,
@@ -161,7 +169,18 @@ class _Registering:
             items=self.classes.members,
         )
         anew = replaced(bad.values(), by={sidecar.pin: sidecar.folder for sidecar in sidecars})
-        return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale), replaced=anew)
+        return Registration(
+            corpus=corpus,
+            built=len(stale),
+            kept=len(sources) - len(stale),
+            replaced=anew._replace(mended=anew.mended + sum(place.lost for place in places)),
+            remembered=any(heads.readable(self.home / heads.HEAD)),
+        )
+
+    def _altered(self, sources: Sequence[_Source], threads: Threads, *, progress: Progress | None) -> list[Altered]:
+        sizes, by = {each.name: each.path.stat().st_size for each in sources}, self.descriptor.digest
+        there = self.home.glob(f"{_SIDECARS}/*")
+        return altered(there, descriptor=by, sizes=sizes, threads=threads, progress=progress)
 
     def _check(self, sources: Sequence[_Source], threads: Threads) -> None:
         """Refuse files that are not what the descriptor says, with all their mistakes, before any of them is read."""
@@ -173,7 +192,7 @@ class _Registering:
                 return [(source.name, each) for each in (error, *error.more)]
             return []
 
-        raise_all(_each_once([each for found in threads.map(mistakes, sources) for each in found]))
+        raise_all(each_once([each for found in threads.map(mistakes, sources) for each in found]))
 
     def _check_unique(
         self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path], progress: Progress | None
@@ -183,10 +202,11 @@ class _Registering:
         again = repeated(columns, threads=threads, progress=progress)
         if not again.size:
             return
-        for each in sidecars:
-            if each.folder in built and np.isin(each.item, again).any():
+        rows = first_rows(columns, of=again)
+        for each, row in zip(sidecars, rows, strict=True):
+            if row is not None and each.folder in built:
                 shutil.rmtree(each.folder, ignore_errors=True)
-        raise not_unique([sidecar.pin.path for sidecar in sidecars], columns, again=again)
+        raise not_unique([sidecar.pin.path for sidecar in sidecars], columns, rows=rows, again=again)
 
     def _build(self, source: _Source, folder: Path, *, identities: Identities, progress: Progress | None) -> None:
         build(
@@ -228,31 +248,21 @@ class _Registering:
         for folder in (*(self.home / _SIDECARS / name for name in sorted(named)), free):
             if folder in bad:
                 continue
-            if usable(folder, source.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin):
+            if self._is_usable(folder, source.name):
                 return _Place(folder, usable=True)
-        return _Place(free, usable=False)
+        return _Place(free, lost=any(is_lost(self.home / _SIDECARS / name) for name in named))
 
-
-def _each_once(mistakes: Sequence[tuple[str, ConsentryError]]) -> list[ConsentryError]:
-    """Return mistakes in files, each once, with how many files it is in."""
-    same: dict[tuple[str, str], list[tuple[str, ConsentryError]]] = {}
-    for name, each in mistakes:
-        same.setdefault((each.code, each.message.replace(name, "")), []).append((name, each))
-    return [_in_several(*first, others=len(rest)) for first, *rest in same.values()]
-
-
-def _in_several(name: str, mistake: ConsentryError, *, others: int) -> ConsentryError:
-    if not others:
-        return mistake
-    named = "1 more file" if others == 1 else f"{others:,} more files"
-    return CorpusError(mistake.code, mistake.message, help=mistake.help, where=f"{name} and {named}")
+    def _is_usable(self, folder: Path, name: str) -> bool:
+        pin_of_classes = self.classes.pin
+        return usable(folder, self.base / name, descriptor=self.descriptor.digest, pin_of_classes=pin_of_classes)
 
 
 class _Place(NamedTuple):
-    """The folder of a sidecar, and whether there is one in it that can be used."""
+    """The folder of a sidecar, whether there is one in it that can be used, and whether one of before was lost."""
 
     folder: Path
-    usable: bool
+    usable: bool = False
+    lost: bool = False
 
 
 class _Source(NamedTuple):

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
 from threading import Lock
+from tokenize import TokenError
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -352,5 +353,10 @@ def changed(name: str, source: Path) -> CorpusError:
 def _mapped(folder: Path, name: str) -> Array:
     # NumPy reads the header with `ast.literal_eval`, which Python 3.11 cannot do in two threads at a time (gh-106905).
     with _HEADERS:
-        loaded: Array = np.load(folder / f"{name}.npy", mmap_mode="r")
+        try:
+            loaded: Array = np.load(folder / f"{name}.npy", mmap_mode="r")
+        except (EOFError, SyntaxError, TokenError) as error:  # an empty file, a header that is no literal any more
+            raise ValueError("an array has no header that can be read") from error
+    if loaded.ndim != 1 or loaded.dtype.kind != "u":
+        raise ValueError("an array is of another kind than what was built")
     return loaded

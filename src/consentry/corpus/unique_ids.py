@@ -24,6 +24,7 @@ _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 _KEYS_AT_ONCE = 1 << 23
 _PART_ROWS = 1 << 20
+_FEW_ROWS = 1 << 14
 _KEY_BITS = 64
 _SHOWN = 3
 _PIECE_BITS = 8
@@ -56,16 +57,33 @@ def repeated(columns: Sequence[U64], *, threads: Threads, progress: Progress | N
     return _joined(threads.map(watched_work(of_range, progress), ranges))
 
 
-def not_unique(names: Sequence[str], columns: Sequence[U64], *, again: U64) -> CorpusError:
-    """Return the error for files with keys that occur again: which files, and where the first such key stands."""
-    rows = {name: np.flatnonzero(np.isin(column, again)) for name, column in zip(names, columns, strict=True)}
-    files = [name for name, found in rows.items() if found.size]
-    key = columns[names.index(files[0])][rows[files[0]][0]]
+def first_rows(columns: Iterable[U64], *, of: U64) -> list[int | None]:
+    """Return where in each column the first of some keys stands; None if it has none of them."""
+    keys = np.sort(of)
+    return [_first_row(column, keys) for column in columns]
+
+
+def _first_row(column: U64, keys: U64) -> int | None:
+    for start in range(0, column.size, _FEW_ROWS):
+        part = column[start : start + _FEW_ROWS]
+        found = np.flatnonzero(keys.take(keys.searchsorted(part), mode="clip") == part)
+        if found.size:
+            return start + int(found[0])
+    return None
+
+
+def not_unique(names: Sequence[str], columns: Sequence[U64], *, rows: Sequence[int | None], again: U64) -> CorpusError:
+    """Return the error for files with keys that occur again: which files, and where the first such key stands.
+
+    `rows`: where the first of them stands in each file.
+    """
+    found = [(name, column, row) for name, column, row in zip(names, columns, rows, strict=True) if row is not None]
+    files, (_, column, row) = [name for name, _, _ in found], found[0]
+    key = column[row]
     places = (
-        f"row {row + 1:,} of `{name}`"
-        for name, column in zip(names, columns, strict=True)
-        if name in files
-        for row in np.flatnonzero(column == key).tolist()
+        f"row {row + at + 1:,} of `{name}`"
+        for name, column, row in found
+        for at in np.flatnonzero(column[row:] == key).tolist()
     )
     shown = ", ".join(f"`{each}`" for each in files[:_SHOWN])
     more = len(files) - _SHOWN

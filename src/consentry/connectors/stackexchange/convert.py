@@ -35,7 +35,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from consentry.connectors.stackexchange.dump import Row, read_rows
+from consentry.connectors.stackexchange.dump import Row, read_rows, whole
 from consentry.corpus.descriptor import CorpusDescriptor, PeopleDescriptor
 from consentry.corpus.folder import ITEMS, PEOPLE_FILE, RowWriter, new_folder, write_descriptors
 from consentry.errors import CorpusError
@@ -248,8 +248,8 @@ class _Site:
                 yield row.id("PostId"), _SOMEBODY if user is None else user
             elif kind == _SUGGESTED_EDIT:
                 proposer = _PROPOSER.search(row.get("Comment", ""))
-                user = int(proposer.group(1)) if proposer else COMMUNITY
-                yield row.id("PostId"), _SOMEBODY if user == COMMUNITY else user
+                user = whole(proposer.group(1)) if proposer else None
+                yield row.id("PostId"), _SOMEBODY if user is None or user == COMMUNITY else user
 
     def _user(self, row: Row, profiles: RowWriter) -> None:
         user = row.id("Id")

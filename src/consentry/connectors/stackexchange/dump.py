@@ -21,6 +21,13 @@ _NUMBER = re.compile("-?[0-9]{1,19}")
 _BEYOND = 1 << 63
 
 
+def whole(text: str) -> int | None:
+    """Read a whole number of 64 bits; None if it is none."""
+    if _NUMBER.fullmatch(text) is None or not -_BEYOND <= (found := int(text)) < _BEYOND:
+        return None
+    return found
+
+
 class Row(dict[str, str]):
     """The attributes of one `<row>`, and where it stands."""
 
@@ -45,7 +52,8 @@ class Row(dict[str, str]):
         """Return a whole number of 64 bits, None if the row has none of this name."""
         if name not in self:
             return None
-        if _NUMBER.fullmatch(self[name]) is None or not -_BEYOND <= (found := int(self[name])) < _BEYOND:
+        found = whole(self[name])
+        if found is None:
             self._bad(name, "a whole number of up to 64 bits")
         return found
 
