@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 import threading
 
@@ -10,7 +11,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from consentry.errors import StateError
-from consentry.service.server import _config, _run, _Server
+from consentry.service.server import _allow_open_files, _config, _run, _Server
 
 
 class Nobody:
@@ -44,3 +45,13 @@ def test_what_fails_at_the_start_is_not_served(caplog: pytest.LogCaptureFixture,
             assert not server.started
         finally:
             stopping.join()
+
+
+def test_a_server_has_as_many_files_open_as_it_may() -> None:
+    before = soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), most))
+    try:
+        _allow_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -23,16 +23,14 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
-from threading import Lock
-from tokenize import TokenError
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from consentry.corpus.mapped import Array, let_go, mapped
 from consentry.digests import Digest, canonical_json, digest_file
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, CorpusError, IntegrityError
@@ -43,11 +41,9 @@ NOBODY = 0
 HEAD = "sidecar.json"
 _LOCK = "lock"
 _ARRAYS = ("person", "klass", "involved_row", "involved_person", "item", "posting_person", "posting_row")
-_HEADERS = Lock()
 
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
-Array = npt.NDArray[Any]
 Progress = Callable[[int], None]
 
 
@@ -156,9 +152,8 @@ class Sidecar:
     def let_go(self) -> None:
         """Take what was read so far out of this process's memory; the system still has it. Others may go on reading."""
         for array in (self.person, self.klass, self.created):
-            # Not there while a sidecar without a file is tested.
-            if array is not None and isinstance(array.base, mmap):
-                array.base.madvise(MADV_DONTNEED)
+            if array is not None:
+                let_go(array)
 
     def check_range(self, rows: slice, *, seats: int, classes: int) -> None:
         """Raise if a row names a seat or class that is not there: it would be decided as somebody else's.
@@ -256,13 +251,13 @@ def seats_of_sidecar(folder: Path) -> int:
 
 
 def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
-    array = {name: _mapped(folder, name) for name in _ARRAYS}
+    array = {name: mapped(folder / f"{name}.npy") for name in _ARRAYS}
     sidecar = Sidecar(
         folder=folder,
         pin=FilePin(**head["pin"]),
         file_stamp=Stamp.from_json(head),
         classes=ClassesPin(**head["classes"]),
-        created=_mapped(folder, "created") if head["dated"] else None,
+        created=mapped(folder / "created.npy") if head["dated"] else None,
         oddities=Oddities(**head["oddities"]),
         **array,
     )
@@ -348,15 +343,3 @@ def changed(name: str, source: Path) -> CorpusError:
         help=f"{'restore it, or ' if gone else ''}register the corpus again; releases sealed from the old file stay"
         " bound to its digest",
     )
-
-
-def _mapped(folder: Path, name: str) -> Array:
-    # NumPy reads the header with `ast.literal_eval`, which Python 3.11 cannot do in two threads at a time (gh-106905).
-    with _HEADERS:
-        try:
-            loaded: Array = np.load(folder / f"{name}.npy", mmap_mode="r")
-        except (EOFError, SyntaxError, TokenError) as error:  # an empty file, a header that is no literal any more
-            raise ValueError("an array has no header that can be read") from error
-    if loaded.ndim != 1 or loaded.dtype.kind != "u":
-        raise ValueError("an array is of another kind than what was built")
-    return loaded

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -44,6 +45,7 @@ def serve(
     Raises:
         StateError: another server runs for this home, or the address is taken.
     """
+    _allow_open_files()
     with _prepared(deployment, host, port, settled=gc.freeze) as (server, listener, address):
         announce(address, deployment.settings.home / "keys" / TOKEN_FILE)
         _run(server, listener)
@@ -76,6 +78,7 @@ def serve_platforms(
         StateError: the address is taken, or none of the platforms can be served.
     """
     require_shared_environment()
+    _allow_open_files()
     log = _log_of([found for each in platforms if (found := _settings(each)) is not None])
     with _listening(host, port) as listener:
         address = url(host, listener.getsockname()[1])
@@ -94,6 +97,13 @@ def serve_platforms(
             "none of the platforms can be served",
             help="the log says why of each",
         )
+
+
+def _allow_open_files() -> None:
+    """Have as many files open as the system lets this process: each connection is one, and 1,024 is a usual limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a system may name a limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _settings(platform: Platform) -> Settings | None:
