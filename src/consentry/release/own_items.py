@@ -93,7 +93,7 @@ class _Row(NamedTuple):
     row: int
     owner: int
     item: Item
-    alike: tuple[int, int]
+    alike: tuple[int, int, bool]
     key: int
     involved: Sequence[int]
 
@@ -112,9 +112,9 @@ class OwnItems:
 
     asked: Asked
     said: Sequence[LiveChoice]
-    _mine: dict[tuple[int, int, int, str, bool], Decision] = field(default_factory=dict)
-    _theirs: dict[tuple[int, int, int], Decision] = field(default_factory=dict)
-    _lacking: dict[tuple[int, int, int, str, bool], _Lacking] = field(default_factory=dict)
+    _mine: dict[tuple[int, int, int, bool, str], Decision] = field(default_factory=dict)
+    _theirs: dict[tuple[int, int, int, bool], Decision] = field(default_factory=dict)
+    _lacking: dict[tuple[int, int, int, bool, str], _Lacking] = field(default_factory=dict)
 
     def of(self, sidecar: Sidecar, seats: npt.NDArray[np.uint32]) -> Iterator[OwnItem]:
         """Yield the items of a file that are by the person in any of `seats`, in file order."""
@@ -122,7 +122,7 @@ class OwnItems:
         named = _by_key(self.said)
         for each in self._each(sidecar, rows[np.isin(sidecar.person[rows], seats)]):
             item, key = each.item, named.get(each.key, "")
-            mine = each.owner, *each.alike, key, item.objected
+            mine = each.owner, *each.alike, key
             if mine not in self._mine:
                 self._mine[mine] = self.asked.for_seat(each.owner, item, item_key=key)
                 self._lacking[mine] = self._lack(each.owner, item, item_key=key, decision=self._mine[mine])
@@ -150,7 +150,7 @@ class OwnItems:
             kind = self.asked.items[code]
             made = None if at == UNKNOWN_DATE else at
             item = Item(category=kind.category, visibility=kind.visibility, created=made, objected=key in objected)
-            alike = code, -1 if made is None else bisect_right(cuts, made)
+            alike = code, -1 if made is None else bisect_right(cuts, made), item.objected
             yield _Row(row, owner, item, alike, key, sidecar.involved_person[start:stop].tolist())
 
     def _lack(self, seat: int, item: Item, *, item_key: str, decision: Decision) -> _Lacking:
@@ -179,7 +179,7 @@ class OwnItems:
     def _decided(self, person: Person, item: Item, *, at: Seconds | None = None) -> Decision:
         return evaluate_person(self.asked.compiler.rules, person, item=item, at=self.asked.at if at is None else at)
 
-    def _about_told(self, seat: int, item: Item, *, alike: tuple[int, int], key: int) -> Decision:
+    def _about_told(self, seat: int, item: Item, *, alike: tuple[int, int, bool], key: int) -> Decision:
         """Decide for somebody else whom an item involves, as if they had been told everything."""
         now = self._about(seat, item, alike=alike, key=key)
         if now.allowed or now.primary.kind is not ReasonKind.NOT_PERMITTED:
@@ -189,7 +189,7 @@ class OwnItems:
         told = None if person is None else replace(person, notices=dict(told_everything(self.asked.compiler.rules)))
         return now if told is None else self._decided(told, item)
 
-    def _about(self, seat: int, item: Item, *, alike: tuple[int, int], key: int) -> Decision:
+    def _about(self, seat: int, item: Item, *, alike: tuple[int, int, bool], key: int) -> Decision:
         """Decide for somebody else whom an item involves."""
         known = self.asked.knowledge
         if seat in known.single:
