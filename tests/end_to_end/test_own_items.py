@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ from consentry.oversight.order import Scope
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.release.basis import Asked
 from end_to_end.network import RawItem, RawPerson, fresh, populated, write_corpus, write_people
-from end_to_end.test_story import BEFORE, NOW, eligible
+from end_to_end.test_story import BEFORE, NOW, eligible, say
 
 PURPOSE, POLICY = Purpose.TRAIN_GENAI, "august-2024"
 ITEMS = 90
@@ -144,3 +146,23 @@ def test_what_somebody_objected_to_is_not_what_is_like_it() -> None:
         assert control.own_content.effect(ann, Aim(purpose=PURPOSE)).next_release == 2
         foretold = control.own_content.effect(bo, Aim(purpose=PURPOSE))
         assert (foretold.next_release, foretold.next_others) == (3, 2)
+
+
+@pytest.mark.parametrize("said", [{"items": ("i0", "i1")}, {"reach": Reach.FUTURE}], ids=["items", "later"])
+def test_of_others_who_said_something_no_more_is_worked_out_than_differs(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]
+) -> None:
+    """Somebody may appear in thousands of items of one who said no to hundreds of them."""
+    items = [RawItem(id=f"i{number}", author="ann", created=BEFORE, involves=("bo",)) for number in range(40)]
+    with populated([items], [RawPerson(id="ann"), RawPerson(id="bo")], POLICY) as (_, deployment):
+        say(deployment, "ann", **said)
+        looked, person = [], Asked.person
+
+        def counted(self: Asked, *about: Any, **more: Any) -> Any:
+            looked.append(about)
+            return person(self, *about, **more)
+
+        monkeypatch.setattr(Asked, "person", counted)
+        foretold = deployment.control.own_content.effect(deployment.person("bo"), Aim(purpose=PURPOSE))
+        assert foretold.next_others == 40 - len(said.get("items", ()))
+        assert len(looked) <= 4, len(looked)
