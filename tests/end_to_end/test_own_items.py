@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ from consentry.oversight.order import Scope
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
-from end_to_end.test_story import NOW
+from consentry.release.basis import Asked
+from end_to_end.network import RawItem, RawPerson, fresh, populated, write_corpus, write_people
+from end_to_end.test_story import BEFORE, NOW, eligible, say
 
 PURPOSE, POLICY = Purpose.TRAIN_GENAI, "august-2024"
 ITEMS = 90
@@ -126,3 +128,41 @@ def test_the_next_release_is_without_what_was_foretold(seed: int) -> None:
             assert (was - now, name, reach) == (expected, name, reach)
             beside, undated, was = beside + foretold.next_others, undated + foretold.undated, now
     assert min(beside, undated) > 0, (beside, undated)
+
+
+def test_what_somebody_objected_to_is_not_what_is_like_it() -> None:
+    """Neither is the rest shown or foretold as left out with it, nor it as used with the rest."""
+    items = [RawItem(id=f"i{number}", author="ann", created=BEFORE, involves=("bo",)) for number in range(3)]
+    items.append(RawItem(id="b", author="bo", created=BEFORE))
+    with populated([items], [RawPerson(id="ann"), RawPerson(id="bo")], POLICY) as (_, deployment):
+        control = deployment.control
+        filed = control.objections.file("a link", answer_to="zoe@example.org")
+        control.objection_queue.match_items(filed.objection, ["i0"], corpus="network", by="sam")
+        release = control.releases.build("network", PURPOSE, policy=POLICY).manifest.release
+        assert eligible(deployment, release) == {"i1", "i2", "b"}
+        ann, bo = deployment.person("ann"), deployment.person("bo")
+        shown = control.own_content.every_item(ann, purpose=PURPOSE, which=Which())
+        assert {each.id for each in shown if each.item.used} == {"i1", "i2"}
+        assert control.own_content.effect(ann, Aim(purpose=PURPOSE)).next_release == 2
+        foretold = control.own_content.effect(bo, Aim(purpose=PURPOSE))
+        assert (foretold.next_release, foretold.next_others) == (3, 2)
+
+
+@pytest.mark.parametrize("said", [{"items": ("i0", "i1")}, {"reach": Reach.FUTURE}], ids=["items", "later"])
+def test_of_others_who_said_something_no_more_is_worked_out_than_differs(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]
+) -> None:
+    """Somebody may appear in thousands of items of one who said no to hundreds of them."""
+    items = [RawItem(id=f"i{number}", author="ann", created=BEFORE, involves=("bo",)) for number in range(40)]
+    with populated([items], [RawPerson(id="ann"), RawPerson(id="bo")], POLICY) as (_, deployment):
+        say(deployment, "ann", **said)
+        looked, person = [], Asked.person
+
+        def counted(self: Asked, *about: Any, **more: Any) -> Any:
+            looked.append(about)
+            return person(self, *about, **more)
+
+        monkeypatch.setattr(Asked, "person", counted)
+        foretold = deployment.control.own_content.effect(deployment.person("bo"), Aim(purpose=PURPOSE))
+        assert foretold.next_others == 40 - len(said.get("items", ()))
+        assert len(looked) <= 4, len(looked)

@@ -21,7 +21,7 @@ from consentry.release.in_scope import ScopeTables, rows_in_scope
 from end_to_end.model_steps import train
 from end_to_end.network import RawItem, RawPerson, populated, write_people
 from end_to_end.test_orders_of_dates import load, suspend
-from end_to_end.test_story import BEFORE, ITEMS, NOW, PEOPLE, POLICY, build, eligible
+from end_to_end.test_story import BEFORE, ITEMS, NOW, PEOPLE, POLICY, build, eligible, say
 from service.authorities import ANPD, CNIL
 
 BRAZIL = ANPD.areas
@@ -114,6 +114,41 @@ def test_what_left_a_release_is_counted_apart(own: Place) -> None:
     (found,) = control.authority_view.releases(BRAZIL)["releases"]
     assert (found["items"], found["left"], found["amendments"]) == (1, 1, 1)
     assert control.authority_view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": 0}
+
+
+def test_what_left_is_not_known_where_an_amendment_is_gone(own: Place) -> None:
+    """All else is told as before."""
+    folder, deployment = own
+    release = build(deployment)
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    noted = deployment.control.desk.present().amendments.newest(release)
+    assert noted is not None
+    deployment.close()
+    (folder / "home" / "objects" / noted.document.removeprefix("sha256:")).unlink()
+    restarted = open_deployment(folder / "home")
+    view = restarted.control.authority_view
+    (found,) = view.releases(BRAZIL)["releases"]
+    assert (found["items"], found["left"], found["amendments"]) == (1, None, 1)
+    assert view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": None}
+    restarted.close()
+
+
+def test_what_left_is_counted_once_though_the_rows_are_not_remembered(
+    own: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of some large releases are more than are kept: each page would look for them anew."""
+    deployment, view = own[1], own[1].control.authority_view
+    build(deployment), build(deployment)
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    monkeypatch.setattr("consentry.control_plane.rows_there._KEPT_ROWS", 0)
+    first = view.releases(BRAZIL)["releases"]
+    assert [each["left"] for each in first] == [1, 1]
+    with monkeypatch.context() as nobody_looks:
+        nobody_looks.delattr(type(view._content.rows), "_rows")
+        assert view.releases(BRAZIL)["releases"] == first
+        load(own, "BR", [*PEOPLE, RawPerson(id="new")])
+        with pytest.raises(AttributeError):
+            view.releases(BRAZIL)  # the control: now they have to be looked for
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["linked before the seal", "linked after it"])

@@ -74,6 +74,7 @@ def test_what_nobody_knows_any_more_is_no_zero(place: tuple[Path, Deployment]) -
         "next_release": 0,
         "next_others": 0,
         "undated": 0,
+        "due_undated": 0,
         "due": 0,
         "asked_for": 0,
         "leaving": {"own": None, "others": None},

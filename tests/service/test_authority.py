@@ -157,6 +157,7 @@ def test_counts_are_of_their_jurisdictions_only(scene: Scene) -> None:
     said = words(scene.visitor("ico").get("/authority/releases"))
     assert "Amendments" in said
     assert "Left since" not in said, "it is no number of items"
+    assert "Of these, left since: those that it holds no more" in said
 
 
 def test_a_download_verifies_is_the_same_again_and_every_changed_byte_is_noticed(scene: Scene) -> None:

@@ -40,6 +40,15 @@ def test_somebody_with_thousands_of_items_is_looked_up_in_fewer_releases(place: 
     assert looks(deployment.control, replace(use, kinds=kinds, never=())) > AFFORDABLE
 
 
+def test_so_is_somebody_who_appears_in_thousands_of_items_of_others(place: tuple[Deployment, Come, str]) -> None:
+    """Those are decided for the numbers alone, also where there is no release yet."""
+    deployment, _, _ = place
+    (use,) = blocks(deployment.control, deployment.person("us2"))
+    assert (use.items, use.beside) == (1, 1)
+    assert looks(deployment.control, use) == 1
+    assert looks(deployment.control, replace(use, beside=20_000)) > AFFORDABLE
+
+
 def test_a_platform_foresees_what_its_members_are_shown(place: tuple[Deployment, Come, str]) -> None:
     """Of a whole use, of a kind, and of an item, with the same numbers; nothing is recorded, nor said of others."""
     deployment, come, url = place

@@ -95,6 +95,20 @@ def test_only_the_signal_itself_counts(place: tuple[Deployment, Come, str]) -> N
     assert heard(deployment, head) == []
 
 
+def test_it_is_not_called_saved_where_nothing_is(place: tuple[Deployment, Come, str]) -> None:
+    """Whoever is asked is no in use, and a page that is fetched ahead may be the one that is shown."""
+    deployment, come, _ = place
+    head = deployment.ledger.head()
+    assert "It is saved" not in words(come("us").get("/me", **GPC, **{"sec-purpose": "prefetch"}))
+    assert "It is saved" in words(come("us").get("/me", **GPC)), "the control"
+    assert deployment.ledger.head() == head + 1
+    deployment.control.statements.withdraw(POLICY)
+    deployment.control.statements.publish(shipped()["opt-in-only"], "opt-in-only")
+    head = deployment.ledger.head()
+    page = words(come("gb").get("/me", **GPC))
+    assert ("It is saved" in page, deployment.ledger.head()) == (False, head)
+
+
 def test_it_may_only_choose_no_on_the_page(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     means(deployment, "suggest")

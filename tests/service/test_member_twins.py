@@ -49,6 +49,7 @@ def test_what_a_no_would_do_in_numbers(place: tuple[Deployment, Come, str]) -> N
             "next_others": 0,
             "undated": 0,
             "due": 0,
+            "due_undated": 0,
             "asked_for": 0,
             "leaving": {"own": 1, "others": 0},
             "left": {},

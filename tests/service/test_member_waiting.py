@@ -14,6 +14,7 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.situation import Situation
+from end_to_end.network import RawItem, write_items
 from end_to_end.telling import told_then
 from service.at_work import POLICY
 from service.members import Come, no, one_item, read, shown
@@ -101,6 +102,27 @@ def test_what_a_no_does_while_a_notice_runs_is_said_for_the_time_after(place: tu
     assert "1: Not yet: from" in words(visitor.get("/me")), "what was there before is used all the same"
     no(visitor)
     assert "Not yet" not in words(visitor.get("/me/items"))
+
+
+def test_what_has_no_date_is_not_said_to_be_used_all_the_same(place: tuple[Deployment, Come, str]) -> None:
+    """A no to later content holds for it as well, as nobody knows that it is older."""
+    deployment, come, _ = place
+    decides(deployment, WAITING)
+    base, person = deployment.control.desk.opened("network").base, deployment.person("gb")
+    write_items(base / "items" / "2.parquet", [RawItem(id="g2", author="gb")])
+    deployment.control.statements.register_corpus(base / "corpus.toml")
+    visitor, aim = come("gb"), Aim(purpose=Purpose.TRAIN_GENAI)
+    later = words(visitor.get("/me")).partition("Only what you create from now on")[2]
+    assert "1 item is left out from the next collection on: nobody knows when it was made." in later
+    assert "What you have now is used all the same" in later, "the other item is"
+    effect = deployment.control.own_content.effect(person, aim)
+    assert (effect.undated, effect.due, effect.due_undated) == (0, 2, 1)
+    no(visitor, reach="future")
+    assert deployment.control.own_content.effect(person, aim).due == 1
+    form = {"purpose": "train-genai", "what": "items"} | one_item("g1", 1, "no")
+    visitor.post("/me/choices", form)
+    told_days_ago(deployment, 31, "gb")
+    assert not [each for each in visitor.get("/me/items?format=json").json()["items"] if each["used"]]
 
 
 def test_before_a_yes_every_item_is_asked_about(place: tuple[Deployment, Come, str]) -> None:

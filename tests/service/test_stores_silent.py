@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
+from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.own_choices import OwnChoices
 from consentry.errors import UnavailableError
 from consentry.ledger import outcomes
@@ -184,6 +185,28 @@ def test_of_a_form_that_was_recorded_in_part_it_says_no_more_than_it_knows(
     assert is_later(answer)
     assert "A part of it is saved: look at the page again" in words(answer)
     assert "the yes is not" not in words(answer)
+
+
+def test_nobody_is_told_that_nothing_was_saved_where_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger falls silent between a no and the amendments that follow it."""
+    member, staff, (_, address) = place.member(), signed_in(place.url, "olga"), place.objection()
+    objection = place.deployment.control.objections.follow(address.rpartition("/")[2]).objection.objection
+
+    def silent(_: AmendmentVerbs) -> list[str]:
+        raise unavailable("locked")
+
+    monkeypatch.setattr(AmendmentVerbs, "amend", silent)
+    forms = [
+        (member, "/me/choices", {"purpose": "train-genai", "answer": "no"}),
+        (staff, f"/console/objections/{objection}/match-person", {"person": "gb", "reach": "everything"}),
+    ]
+    for visitor, path, form in forms:
+        head = place.deployment.ledger.head()
+        answer = visitor.post(path, form)
+        assert is_later(answer)
+        assert place.deployment.ledger.head() > head
+        assert "othing was" not in words(answer), path
+        assert UNKNOWN in words(answer), path
 
 
 def test_a_signal_of_a_browser_keeps_nobody_from_their_page(place: Place, caplog: pytest.LogCaptureFixture) -> None:

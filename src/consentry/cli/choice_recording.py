@@ -94,9 +94,9 @@ def _show(out: Output, effect: Effect, *, reach: Reach) -> None:
     out.text("Nothing is recorded yet.")
     if reach is Reach.FUTURE:
         out.text("What there is now would be used as before, and no release would change.")
-        if effect.undated:
-            dated = counted(effect.undated, "item", several="items")
-            out.text(f"But {dated} of unknown date would be left out of every release sealed from now on.")
+        if undated := effect.undated + effect.due_undated:
+            items = counted(undated, "item", several="items")
+            out.text(f"But {items} of unknown date would be left out of every release sealed from now on.")
         return
     left_out = counted(effect.next_release, "item that may be used now", several="items that may be used now")
     out.text(f"{left_out} would be left out of every release sealed from now on{_by_others(effect.next_others)}.")

@@ -309,14 +309,15 @@ class SplitCount(TypedDict):
 class Undoes(TypedDict):
     """What a no would undo, in items. Nothing was recorded.
 
-    With the reach `future`, what is `undated`; with `untrained`, what later releases would hold; with `everything`,
-    what sealed releases hold as well.
+    With the reach `future`, what is `undated` or `due_undated`; with `untrained`, what later releases would hold; with
+    `everything`, what sealed releases hold as well.
     """
 
     next_release: int
     next_others: int
     undated: int
     due: int
+    due_undated: int
     asked_for: int
     leaving: Leaving
     releases: dict[str, int | None]

@@ -25,7 +25,7 @@ from consentry.control_plane.leaving import Leaving
 from consentry.control_plane.other_bytes import OtherBytes
 from consentry.control_plane.redescribed import Redescribed
 from consentry.control_plane.removals import Removals
-from consentry.errors import ConflictError, ConsentryError
+from consentry.errors import ConflictError, ConsentryError, UnavailableError
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.ledger.state import Registered
 from consentry.policy.vocabulary import Purpose
@@ -139,6 +139,21 @@ class AmendmentVerbs:
         """Bring all releases up to date, and return those that were amended. One that cannot be is left as it is."""
         names = [name for name, sealed in self.archive.sealed().items() if sealed.withdrawn is None]
         return self._bring_up_to_date(names)
+
+    def amend_recorded(self) -> list[str]:
+        """Do the same after something was recorded, which holds whatever becomes of this.
+
+        Raises:
+            UnavailableError: the ledger does not answer any more. Nobody may take it that nothing was recorded.
+        """
+        try:
+            return self.amend()
+        except UnavailableError as error:
+            raise UnavailableError(
+                "ledger-outcome-unknown",
+                f"it is recorded, but perhaps no release follows it yet: {error.message}",
+                help="they do when the ledger answers: read it, then retry what is missing",
+            ) from error
 
     def hear_of(self, corpus: str, *, mended: bool = False) -> list[str]:
         """Amend the releases from a corpus that have not heard of another descriptor of it, and return those amended.

@@ -8,6 +8,7 @@ of items, and their categories, is counted by the counts of a release: by where 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pyroaring import BitMap64
@@ -83,6 +84,7 @@ class ContentThere:
         self.trained_on = trained_on
         self.losses = losses
         self._counts = Lru[dict[str, Any]](lambda _: 1)
+        self._gone = Lru[int](lambda _: 1)
         self._models: dict[Areas, tuple[int, Mapping[str, Asked], Mapping[str, OfModel]]] = {}
 
     def find(self, areas: Areas) -> ContentFound:
@@ -119,12 +121,17 @@ class ContentThere:
     def _left(
         self, names: Sequence[str], asked: Mapping[str, Asked], noted: Mapping[str, Noted], *, areas: Areas
     ) -> dict[str, int | None]:
-        """Count the rows that some amended releases were sealed with and that have left them."""
-        left: dict[str, int | None] = {}
-        for name, rows in self.rows.of(names, asked, areas=areas).items():
-            removed = self.removals.removed(noted[name])
-            gone = ((rows or {}).get(index, _NOTHING) & each for index, each in removed.items())
-            left[name] = None if rows is None else sum(map(len, gone))
+        """Count the rows that some amended releases were sealed with and that have left them; None if not known."""
+        keys = {name: (asked[name], noted[name].document, areas) for name in names}
+        known = {name: self._gone.get(key) for name, key in keys.items()}
+        left: dict[str, int | None] = {name: count for name, count in known.items() if count is not None}
+        for name, rows in self.rows.of([name for name in names if name not in left], asked, areas=areas).items():
+            left[name] = None
+            with suppress(ConsentryError, OSError):
+                removed = self.removals.removed(noted[name])
+                if rows is not None:
+                    left[name] = count = sum(len(rows.get(index, _NOTHING) & each) for index, each in removed.items())
+                    self._gone.put(keys[name], count, most=KEPT_COUNTS)
         return left
 
     def _of(self, name: str, releases: list[str], asked: Mapping[str, Asked], *, areas: Areas) -> OfModel:

@@ -61,7 +61,8 @@ class Effect:
             `next_others` of them are by somebody else, who involves them.
         undated: those of them of which nobody knows when they were made: they are left out by a refusal of later
             content as well.
-        due: items that would be left out then too, and are else used once they were told and had time to say no.
+        due: items that would be left out then too, and are else used once they were told and had time to say no;
+            `due_undated` of them have no date either.
         asked_for: items that are used only if they say yes, and stay left out.
         leaving: items, each counted once, that sealed releases hold, and `releases` with how many each; `others` of
             them are by somebody else, who involves them.
@@ -75,6 +76,7 @@ class Effect:
     next_others: int
     undated: int
     due: int
+    due_undated: int
     asked_for: int
     leaving: int
     others: int
@@ -96,6 +98,7 @@ class Effect:
             "next_others": self.next_others,
             "undated": self.undated,
             "due": self.due,
+            "due_undated": self.due_undated,
             "asked_for": self.asked_for,
             "leaving": dict.fromkeys(leaving) if self.unknown else leaving,
             "releases": {**self.releases, **dict.fromkeys(self.unknown)},
@@ -217,11 +220,13 @@ class OwnContent:
         mine, theirs = aim.chosen(items.own), aim.chosen(items.appearing)
         used = [item.created for item in mine if item.used]
         beside = [item.created for item in theirs if item.used]
+        due = [item.created for item in mine if item.is_due]
         return Effect(
             next_release=len(used) + len(beside),
             next_others=len(beside),
             undated=[*used, *beside].count(None),
-            due=sum(item.is_due for item in mine),
+            due=len(due),
+            due_undated=due.count(None),
             asked_for=sum(item.is_asked_for for item in mine),
             leaving=len(leaving),
             others=len(others),

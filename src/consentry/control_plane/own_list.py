@@ -6,10 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from consentry.corpus.registration import Corpus
+from consentry.corpus.sidecar import U32
 from consentry.policy.vocabulary import Category
 from consentry.release.own_items import Appearing, OwnItem, OwnItems
 
@@ -19,22 +17,23 @@ Own = tuple[Corpus, int, OwnItem]
 
 
 class OwnFile(NamedTuple):
-    """A content file, in which what is by or about the person in some seats is decided."""
+    """A content file, in which what is by or about a person is decided: in the rows `mine` and `beside`."""
 
     corpus: Corpus
     number: int
     deciding: OwnItems
-    seats: npt.NDArray[np.uint32]
+    mine: U32
+    beside: U32
 
     def own(self) -> Iterator[Own]:
         """Yield the items by the person, in file order."""
-        for item in self.deciding.of(self.corpus.sidecars[self.number], self.seats):
+        for item in self.deciding.of(self.corpus.sidecars[self.number], self.mine):
             yield self.corpus, self.number, item
 
     def appearing(self) -> Iterator[tuple[int, Appearing]]:
         """Yield the items by others that involve the person, with what sidecars keep of their ids."""
         sidecar = self.corpus.sidecars[self.number]
-        for item in self.deciding.appearing(sidecar, self.seats):
+        for item in self.deciding.appearing(sidecar, self.beside):
             yield int(sidecar.item[item.row]), item
 
 

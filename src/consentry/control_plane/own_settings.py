@@ -73,6 +73,7 @@ class OwnUse:
             it was put in force, `resumed` when the last suspension ended that stopped all of it for them, if one did.
         held: since when it stands as it does, whichever set came to that, but for what is in `resumed` and `said`.
         counted: their items by category, those of no permitted category included.
+        beside: how many items by others involve them.
         complete: whether all of their items could be counted.
         said: what they said that counts here: about this purpose, those above it and those below it. `spoke`: whether
             they said anything about these, if only to take it back; `taken_back` is when they last took back what
@@ -91,6 +92,7 @@ class OwnUse:
     held: Held
     stands: Stands
     counted: Mapping[Category, Counted]
+    beside: int
     complete: bool
     said: Sequence[Stated]
     spoke: bool
@@ -193,14 +195,13 @@ class OwnSettings:
         orders: Mapping[str, Order],
     ) -> OwnUse:
         facts = _facts(known, asker)
-        said = [each.choice for each in asker.said]
-        files = self.each_file(asker, compiler, known=known, corpora=corpora, at=at)
+        files = list(self.each_file(asker, compiler, known=known, corpora=corpora, at=at))
         items = [own for file in files for own in file.own()]
         question = Question(
             purpose=compiler.purpose,
             rules=compiler.rules,
             facts=facts,
-            said=said,
+            said=[each.choice for each in asker.said],
             seen_by=_seen_by(items),
             at=at,
         )
@@ -218,6 +219,7 @@ class OwnSettings:
             held=held(permitting, spells),
             stands=found,
             counted=counted,
+            beside=sum(file.beside.size for file in files),
             complete=complete,
             said=[each for each in asker.said if concerns(each.choice, compiler.purpose)],
             spoke=bool(asker.spoke_about(compiler.purpose)),
@@ -248,8 +250,10 @@ class OwnSettings:
         seats = np.array(asker.seats, dtype=np.uint32)
         for corpus in corpora if asker.seats else ():
             deciding = OwnItems(Asked(compiler, at, known, corpus.items), [each.choice for each in asker.said])
-            for number in range(len(corpus.sidecars)):
-                yield OwnFile(corpus, number, deciding, seats)
+            for number, sidecar in enumerate(corpus.sidecars):
+                rows = sidecar.rows_of(seats)
+                mine = np.isin(sidecar.person[rows], seats)
+                yield OwnFile(corpus, number, deciding, rows[mine], rows[~mine])
 
     def corpora(self) -> tuple[list[Corpus], bool]:
         """Return the registered corpora that can be read, and whether these are all."""

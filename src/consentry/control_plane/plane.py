@@ -126,7 +126,7 @@ def compose(parts: Parts) -> ControlPlane:
         own_choices=OwnChoices(desk, choosing=statements),
         own_content=OwnContent(own_settings, people=people, barring=orders.barring),
         objections=Objections(desk),
-        objection_queue=ObjectionQueue(desk, amend=amendments.amend),
+        objection_queue=ObjectionQueue(desk, amend=amendments.amend_recorded),
         meant_items=MeantItems(desk, archive=archive, removals=removals),
         receipts=Receipts(desk),
         authority=AuthorityStatements(desk, suspend=orders.suspend, models=authority_view.model_names),

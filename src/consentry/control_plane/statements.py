@@ -102,7 +102,7 @@ class StatementVerbs:
         report = self.desk.parts.people.load_people(descriptor, batches=batches, progress=progress)
         self.desk.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
         # The table may say that accounts are one person's: what one refused, all did.
-        self.amendments.amend()
+        self.amendments.amend_recorded()
         report.links_gone = parted(before, self.desk.present().groups)
         return report
 
@@ -154,7 +154,7 @@ class StatementVerbs:
         finally:
             # Interrupted as well: what was recorded holds, and readers of tables ask nobody.
             if reaching:
-                self.amendments.amend()
+                self.amendments.amend_recorded()
         return count
 
     def _made(self, choice: ChoiceMade) -> ChoiceMade:
@@ -165,7 +165,7 @@ class StatementVerbs:
     def link(self, one: Pseudonym, other: Pseudonym) -> int:
         """Record that two ids are one person. Return the position."""
         position = self.desk.parts.ledger.append([PersonLinked(person=one, same_as=other)])[0]
-        self.amendments.amend()
+        self.amendments.amend_recorded()
         return position
 
     def erase(self, people: Sequence[Pseudonym]) -> int:
@@ -184,7 +184,7 @@ class StatementVerbs:
         self.desk.parts.people.close(accounts, linked=linked)
         self.desk.parts.personal.erase(accounts)
         # Their items leave what was sealed before what leads to them is forgotten.
-        self.amendments.amend()
+        self.amendments.amend_recorded()
         self.desk.parts.people.forget(accounts)
         # Again: another process may have kept the state in between.
         self.desk.kept.drop()

@@ -20,7 +20,7 @@ from consentry.corpus.pseudonym import key_of
 from consentry.corpus.sidecar import Sidecar
 from consentry.ledger.events import Pseudonym
 from consentry.policy.choice import LiveChoice, Seconds, Standing
-from consentry.policy.evaluator import Decision, ReasonKind, evaluate_person
+from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, ReasonKind, evaluate_person
 from consentry.policy.expressions import SECONDS_PER_DAY, Item, Part, Person
 from consentry.policy.vocabulary import Category, ChoiceState, Visibility
 from consentry.release.basis import Asked
@@ -93,7 +93,7 @@ class _Row(NamedTuple):
     row: int
     owner: int
     item: Item
-    alike: tuple[int, int]
+    alike: tuple[int, int, bool]
     key: int
     involved: Sequence[int]
 
@@ -112,17 +112,19 @@ class OwnItems:
 
     asked: Asked
     said: Sequence[LiveChoice]
-    _mine: dict[tuple[int, int, int, str, bool], Decision] = field(default_factory=dict)
-    _theirs: dict[tuple[int, int, int], Decision] = field(default_factory=dict)
-    _lacking: dict[tuple[int, int, int, str, bool], _Lacking] = field(default_factory=dict)
+    _mine: dict[tuple[int, int, int, bool, str], Decision] = field(default_factory=dict)
+    _theirs: dict[tuple[int, int, int, bool], Decision] = field(default_factory=dict)
+    _singly: dict[tuple[int, int, int, bool, str, bool], Decision] = field(default_factory=dict)
+    _people: dict[tuple[int, Category, str], Person | None] = field(default_factory=dict)
+    _named: dict[int, Mapping[int, Pseudonym]] = field(default_factory=dict)
+    _lacking: dict[tuple[int, int, int, bool, str], _Lacking] = field(default_factory=dict)
 
-    def of(self, sidecar: Sidecar, seats: npt.NDArray[np.uint32]) -> Iterator[OwnItem]:
-        """Yield the items of a file that are by the person in any of `seats`, in file order."""
-        rows = sidecar.rows_of(seats)
+    def of(self, sidecar: Sidecar, rows: npt.NDArray[np.uint32]) -> Iterator[OwnItem]:
+        """Yield the items in some rows of a file, ascending, all by the person."""
         named = _by_key(self.said)
-        for each in self._each(sidecar, rows[np.isin(sidecar.person[rows], seats)]):
+        for each in self._each(sidecar, rows):
             item, key = each.item, named.get(each.key, "")
-            mine = each.owner, *each.alike, key, item.objected
+            mine = each.owner, *each.alike, key
             if mine not in self._mine:
                 self._mine[mine] = self.asked.for_seat(each.owner, item, item_key=key)
                 self._lacking[mine] = self._lack(each.owner, item, item_key=key, decision=self._mine[mine])
@@ -131,10 +133,9 @@ class OwnItems:
             others = any(not against(seat, item, alike=each.alike, key=each.key).allowed for seat in each.involved)
             yield OwnItem(each.row, item.category, item.visibility, item.created, self._mine[mine], others, *lacking)
 
-    def appearing(self, sidecar: Sidecar, seats: npt.NDArray[np.uint32]) -> Iterator[Appearing]:
-        """Yield the items of a file that are by others and involve the person in any of `seats`, in file order."""
-        rows = sidecar.rows_of(seats)
-        for each in self._each(sidecar, rows[~np.isin(sidecar.person[rows], seats)]):
+    def appearing(self, sidecar: Sidecar, rows: npt.NDArray[np.uint32]) -> Iterator[Appearing]:
+        """Yield the items in some rows of a file, ascending, all by others who involve the person."""
+        for each in self._each(sidecar, rows):
             people = (each.owner, *each.involved)
             used = all(self._about(seat, each.item, alike=each.alike, key=each.key).allowed for seat in people)
             yield Appearing(each.row, each.item.category, each.item.created, used)
@@ -150,7 +151,7 @@ class OwnItems:
             kind = self.asked.items[code]
             made = None if at == UNKNOWN_DATE else at
             item = Item(category=kind.category, visibility=kind.visibility, created=made, objected=key in objected)
-            alike = code, -1 if made is None else bisect_right(cuts, made)
+            alike = code, -1 if made is None else bisect_right(cuts, made), item.objected
             yield _Row(row, owner, item, alike, key, sidecar.involved_person[start:stop].tolist())
 
     def _lack(self, seat: int, item: Item, *, item_key: str, decision: Decision) -> _Lacking:
@@ -179,28 +180,44 @@ class OwnItems:
     def _decided(self, person: Person, item: Item, *, at: Seconds | None = None) -> Decision:
         return evaluate_person(self.asked.compiler.rules, person, item=item, at=self.asked.at if at is None else at)
 
-    def _about_told(self, seat: int, item: Item, *, alike: tuple[int, int], key: int) -> Decision:
+    def _about_told(self, seat: int, item: Item, *, alike: tuple[int, int, bool], key: int) -> Decision:
         """Decide for somebody else whom an item involves, as if they had been told everything."""
         now = self._about(seat, item, alike=alike, key=key)
         if now.allowed or now.primary.kind is not ReasonKind.NOT_PERMITTED:
             return now
-        single = self.asked.knowledge.single.get(seat, ())
-        person = self.asked.person(seat, item.category, item_key=_by_key(single).get(key, ""))
+        person = self._somebody(seat, item.category, item_key=self._name(seat, key))
         told = None if person is None else replace(person, notices=dict(told_everything(self.asked.compiler.rules)))
         return now if told is None else self._decided(told, item)
 
-    def _about(self, seat: int, item: Item, *, alike: tuple[int, int], key: int) -> Decision:
-        """Decide for somebody else whom an item involves."""
+    def _about(self, seat: int, item: Item, *, alike: tuple[int, int, bool], key: int) -> Decision:
+        """Decide for somebody else whom an item is by or involves."""
         known = self.asked.knowledge
-        if seat in known.single:
-            return self.asked.for_seat(seat, item, item_key=_by_key(known.single[seat]).get(key, ""))
         code = int(known.classes.codes[seat])
         facts = known.classes.members[code]
-        if facts is not None and facts.standing(self.asked.compiler.purpose, item.category).since is not None:
-            return self.asked.for_seat(seat, item, item_key="")
-        if (code, *alike) not in self._theirs:
-            self._theirs[code, *alike] = self.asked.for_seat(seat, item, item_key="")
-        return self._theirs[code, *alike]
+        dated = facts is not None and facts.standing(self.asked.compiler.purpose, item.category).since is not None
+        if not dated and seat not in known.single:
+            if (code, *alike) not in self._theirs:
+                self._theirs[code, *alike] = self.asked.for_seat(seat, item, item_key="")
+            return self._theirs[code, *alike]
+        name = self._name(seat, key)
+        person = self._somebody(seat, item.category, item_key=name)
+        since = None if person is None else person.standing.since
+        mine = seat, *alike, name, since is not None and item.created is not None and item.created >= since
+        if mine not in self._singly:
+            self._singly[mine] = OWNER_UNKNOWN if person is None else self._decided(person, item)
+        return self._singly[mine]
+
+    def _somebody(self, seat: int, category: Category, *, item_key: str) -> Person | None:
+        """Return what is known of somebody else, for an item of a category; None for nobody."""
+        if (seat, category, item_key) not in self._people:
+            self._people[seat, category, item_key] = self.asked.person(seat, category, item_key=item_key)
+        return self._people[seat, category, item_key]
+
+    def _name(self, seat: int, key: int) -> str:
+        """Return an item by its pseudonym if somebody chose about it alone, else nothing."""
+        if seat not in self._named:
+            self._named[seat] = _by_key(self.asked.knowledge.single.get(seat, ()))
+        return self._named[seat].get(key, "")
 
     def _cuts(self) -> list[Seconds]:
         """Return the times between which it makes no difference when an item was created."""

@@ -76,14 +76,15 @@ class Leaving(Answer):
 class Undoes(Answer):
     """What a no would undo, in items. Nothing was recorded.
 
-    With the reach `future`, what is `undated`; with `untrained`, what later releases would hold; with `everything`,
-    what sealed releases hold as well.
+    With the reach `future`, what is `undated` or `due_undated`; with `untrained`, what later releases would hold; with
+    `everything`, what sealed releases hold as well.
     """
 
     next_release: int = Field(description="May be used now, and would be left out of every release from then on.")
     next_others: int = Field(description="Of those, by others who involve them.")
     undated: int = Field(description="Of those, of unknown date: left out with the reach `future` as well.")
     due: int = Field(description="Of theirs: would be used once they were told and had time to say no.")
+    due_undated: int = Field(description="Of those, of unknown date: left out with the reach `future` as well.")
     asked_for: int = Field(description="Of theirs: used only if they say yes.")
     leaving: Leaving = Field(description="Would leave sealed releases.")
     releases: Mapping[str, int | None] = Field(

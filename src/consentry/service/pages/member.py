@@ -350,10 +350,16 @@ def _shown(
         signal=is_sent(request),
         signal_recorded=signal_recorded,
         suggested=any(use.signal is SignalMeaning.SUGGEST and use.can_choose for use in found),
-        counted=any(use.signal is SignalMeaning.REFUSE and use.can_choose and _is_signalled(use) for use in found),
+        counted=any(_is_signalled(use, recorded=signal_recorded) for use in found),
     )
 
 
-def _is_signalled(use: Block) -> bool:
-    """Say whether a signal of the browser counts as their no: they said nothing themselves."""
-    return not use.spoke or (use.no is not None and use.no.source == say.SOURCES[Source.SIGNAL])
+def _is_signalled(use: Block, *, recorded: bool) -> bool:
+    """Say whether a no stands that a signal of the browser counted as, or would if it could have been recorded.
+
+    None does where they are asked, or while a browser fetches the page ahead.
+    """
+    if use.signal is not SignalMeaning.REFUSE or not use.can_choose:
+        return False
+    stands = use.no is not None and use.no.source == say.SOURCES[Source.SIGNAL]
+    return stands or not (recorded or use.spoke)

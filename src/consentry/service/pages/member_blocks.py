@@ -97,6 +97,7 @@ class Block:
         orders: those that stand against any of it, by id.
         missing: when what they said about it may have been lost, if they said nothing about it since.
         kinds: what they have, and what the rules permit; `never` are kinds that no rule permits.
+        beside: how many items by others involve them.
     """
 
     purpose: Purpose
@@ -125,6 +126,7 @@ class Block:
     orders: Mapping[str, Order]
     kinds: Sequence[Kind]
     never: Sequence[Kind]
+    beside: int
     complete: bool
     erased: bool
     missing: Missing | None
@@ -250,6 +252,7 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         orders=use.orders,
         kinds=kinds,
         never=never,
+        beside=use.beside,
         complete=use.complete,
         erased=use.erased,
         missing=use.missing,

@@ -41,6 +41,8 @@ AFFORDABLE = 100
 """How many looks into sealed releases are taken for the numbers beside the answers: the page has to come at once. Where
 it takes more of them, the numbers are a click away (`/me/check`)."""
 _ITEMS_A_LOOK = 1000
+_DECIDED_A_LOOK = 100
+"""Items by others are decided only for these numbers."""
 
 _NARROWED: Mapping[str, Collection[str]] = {
     "category": set(map(str, Category)),
@@ -282,11 +284,12 @@ def _matters(item: OwnItem) -> bool:
 
 
 def looks(control: ControlPlane, use: Block) -> int:
-    """Say what the numbers of a use cost: a look into each release, and more for somebody who has thousands of items.
+    """Say what the numbers of a use cost: a look into each release, and more for somebody who is in thousands of items.
 
     It is counted and not timed, so that a page shows the same however busy the machine is.
     """
-    return len(control.own_content.concerned(use.purpose)) * (1 + use.items // _ITEMS_A_LOOK)
+    releases = len(control.own_content.concerned(use.purpose))
+    return releases * (1 + (use.items + use.beside) // _ITEMS_A_LOOK) + use.beside // _DECIDED_A_LOOK
 
 
 def _effects_of_items(control: ControlPlane, person: str, *, use: Block, shown: Sequence[OneItem]) -> dict[str, Effect]:
