@@ -21,7 +21,7 @@ from consentry.release.in_scope import ScopeTables, rows_in_scope
 from end_to_end.model_steps import train
 from end_to_end.network import RawItem, RawPerson, populated, write_people
 from end_to_end.test_orders_of_dates import load, suspend
-from end_to_end.test_story import BEFORE, ITEMS, NOW, PEOPLE, POLICY, build, eligible
+from end_to_end.test_story import BEFORE, ITEMS, NOW, PEOPLE, POLICY, build, eligible, say
 from service.authorities import ANPD, CNIL
 
 BRAZIL = ANPD.areas
@@ -114,6 +114,27 @@ def test_what_left_a_release_is_counted_apart(own: Place) -> None:
     (found,) = control.authority_view.releases(BRAZIL)["releases"]
     assert (found["items"], found["left"], found["amendments"]) == (1, 1, 1)
     assert control.authority_view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": 0}
+
+
+def test_what_left_is_remembered_however_many_items_there_are(
+    own: Place, looked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, control = own[1], own[1].control
+    monkeypatch.setattr("consentry.control_plane.rows_there._KEPT_ROWS", 0)
+    for _ in range(2):
+        build(deployment)
+
+    def left() -> list[int]:
+        return [each["left"] for each in control.authority_view.releases(BRAZIL)["releases"]]
+
+    assert left() == [0, 0]
+    for who in ("bo", "ada"):
+        say(deployment, who, reach=Reach.EVERYTHING, at=NOW)
+        assert left() == [1, 1]
+        assert looked
+        looked.clear()
+        assert left() == [1, 1]
+        assert not looked
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["linked before the seal", "linked after it"])

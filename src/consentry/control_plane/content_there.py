@@ -7,10 +7,8 @@ of items, and their categories, is counted by the counts of a release: by where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
-
-from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.known import Known
@@ -26,7 +24,6 @@ from consentry.oversight.model_standing import standing
 from consentry.policy.evaluator import ReasonKind
 from consentry.release.amendment import Noted
 
-_NOTHING = BitMap64()
 _OUTCOMES = ("used", "refused", "suspended", "other")
 
 
@@ -108,24 +105,14 @@ class ContentThere:
             before = position, asked, models
             if not any(None in each.releases.values() for each in models.values()):
                 self._models[areas] = before
-        left = self._left([name for name in noted if items.get(name) != 0], asked, noted, areas=areas)
+        amended = {name: each for name, each in noted.items() if items.get(name) != 0}
+        left = self.rows.left(amended, asked, areas=areas, removed=self.removals.removed)
         return ContentFound(asked, uses, items, left, noted, counted, before[2])
 
     def still(self, found: ContentFound, known: Known) -> bool:
         """Say whether it is what is there now. The caller holds the lock."""
         then = found.asked, found.uses, found.noted
         return then == (self.rows.asked(known), _uses(known), _noted(known))
-
-    def _left(
-        self, names: Sequence[str], asked: Mapping[str, Asked], noted: Mapping[str, Noted], *, areas: Areas
-    ) -> dict[str, int | None]:
-        """Count the rows that some amended releases were sealed with and that have left them."""
-        left: dict[str, int | None] = {}
-        for name, rows in self.rows.of(names, asked, areas=areas).items():
-            removed = self.removals.removed(noted[name])
-            gone = ((rows or {}).get(index, _NOTHING) & each for index, each in removed.items())
-            left[name] = None if rows is None else sum(map(len, gone))
-        return left
 
     def _of(self, name: str, releases: list[str], asked: Mapping[str, Asked], *, areas: Areas) -> OfModel:
         rows = self.rows.of(releases, asked, areas=areas)
