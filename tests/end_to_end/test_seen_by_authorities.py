@@ -116,6 +116,23 @@ def test_what_left_a_release_is_counted_apart(own: Place) -> None:
     assert control.authority_view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": 0}
 
 
+def test_of_an_amendment_that_cannot_be_read_nobody_knows_how_much_left(own: Place) -> None:
+    release = build(own[1])
+    say(own[1], "bo", reach=Reach.EVERYTHING, at=NOW)
+    (amendment,) = own[1].control.desk.present().amendments.of(release)
+    own[1].close()
+    (path,) = (own[0] / "home" / "objects").rglob(f"*{amendment.document[-40:]}")
+    path.rename(path.with_name("away"))
+    view = open_deployment(own[0] / "home")
+    (found,) = view.control.authority_view.releases(BRAZIL)["releases"]
+    assert (found["items"], found["left"]) == (1, None)
+    assert view.control.authority_view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": None}
+    path.with_name("away").rename(path)
+    (found,) = view.control.authority_view.releases(BRAZIL)["releases"]
+    assert found["left"] == 1
+    view.close()
+
+
 def test_what_left_is_remembered_however_many_items_there_are(
     own: Place, looked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

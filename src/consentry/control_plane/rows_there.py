@@ -119,18 +119,22 @@ class RowsThere:
     ) -> dict[str, int | None]:
         """Return how many of these rows have left each release by the newest of its amendments, given as `noted`.
 
-        None if a file of it is not known any more. `removed` returns what left with an amendment and before.
+        None if a file of it is not known any more, or the amendment cannot be read. `removed` returns what left with an
+        amendment and before.
         """
 
-        def gone(name: str, rows: RowsOfFiles) -> int:
-            out = removed(noted[name])
+        def gone(name: str, rows: RowsOfFiles) -> int | None:
+            try:
+                out = removed(noted[name])
+            except (ConsentryError, OSError):
+                return None
             return sum(each.intersection_cardinality(out[index]) for index, each in rows.items() if index in out)
 
         on = {name: _On(each, noted[name]) for name, each in asked.items() if name in noted}
         return self._counted(on, areas, self._left, count=gone)
 
     def _counted(
-        self, on: Mapping[str, _On], areas: Areas, kept: Lru[_Count], *, count: Callable[[str, RowsOfFiles], int]
+        self, on: Mapping[str, _On], areas: Areas, kept: Lru[_Count], *, count: Callable[[str, RowsOfFiles], int | None]
     ) -> dict[str, int | None]:
         with self._looking:
             known = {name: kept.get((each.asked.manifest, areas)) for name, each in on.items()}
@@ -139,9 +143,8 @@ class RowsThere:
             }
             asked = {name: each.asked for name, each in on.items()}
             for name, rows in self._each([name for name in on if name not in counts], asked, areas):
-                counts[name] = None
-                if rows is not None:
-                    counts[name] = found = count(name, rows)
+                counts[name] = found = None if rows is None else count(name, rows)
+                if found is not None:
                     kept.put((on[name].asked.manifest, areas), _Count(on[name], found), most=KEPT_COUNTS)
             return counts
 
