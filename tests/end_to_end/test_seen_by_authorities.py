@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,29 @@ def test_of_an_amendment_that_cannot_be_read_nobody_knows_how_much_left(own: Pla
     (found,) = view.control.authority_view.releases(BRAZIL)["releases"]
     assert found["left"] == 1
     view.close()
+
+
+def test_who_withdraws_while_an_authority_looks_has_no_file_looked_through_again(
+    own: Place, looked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, view = own[1], own[1].control.authority_view
+    monkeypatch.setattr("consentry.control_plane.rows_there._KEPT_ROWS", 0)
+    names = [build(deployment) for _ in range(2)]
+    for model, name in zip(("old", "new"), names, strict=True):
+        train(deployment, name, model, None)
+    find, others, looks = view._content.find, iter(["bo", "ada"]), list[int]()
+
+    def found(*asked: Any) -> Any:
+        before = find(*asked)
+        looks.append(len(looked))
+        for who in islice(others, 1):
+            say(deployment, who, reach=Reach.EVERYTHING, at=NOW)
+        return before
+
+    monkeypatch.setattr(view._content, "find", found)
+    said = {each["release"]: (each["left"], each["amendments"]) for each in view.releases(BRAZIL)["releases"]}
+    assert said == dict.fromkeys(names, (1, 2))
+    assert 0 < looks[0] == looks[1] == looks[2]
 
 
 def test_what_left_is_remembered_however_many_items_there_are(

@@ -15,7 +15,7 @@ from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.lru import Lru
 from consentry.control_plane.removals import Removals
-from consentry.control_plane.rows_there import KEPT_COUNTS, Asked, RowsThere
+from consentry.control_plane.rows_there import KEPT_COUNTS, Asked, Held, RowsThere
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.digests import Digest
 from consentry.errors import ConsentryError
@@ -82,8 +82,8 @@ class ContentThere:
         self._counts = Lru[dict[str, Any]](lambda _: 1)
         self._models: dict[Areas, tuple[int, Mapping[str, Asked], Mapping[str, OfModel]]] = {}
 
-    def find(self, areas: Areas) -> ContentFound:
-        """Find it.
+    def find(self, areas: Areas, held: Held | None = None) -> ContentFound:
+        """Find it. `held`: whoever asks again, as something changed meanwhile, gives what was held before.
 
         INVARIANT: the caller does not hold the lock: it takes a moment, and leases are renewed meanwhile.
         """
@@ -99,14 +99,14 @@ class ContentThere:
         if before is None or before[:2] != (position, asked):
             holding = {name for name, count in items.items() if count != 0}
             models = {
-                model: self._of(model, [each for each in releases if each in holding], asked, areas=areas)
+                model: self._of(model, [each for each in releases if each in holding], asked, areas=areas, held=held)
                 for model, releases in trained.items()
             }
             before = position, asked, models
             if not any(None in each.releases.values() for each in models.values()):
                 self._models[areas] = before
         amended = {name: each for name, each in noted.items() if items.get(name) != 0}
-        left = self.rows.left(amended, asked, areas=areas, removed=self.removals.removed)
+        left = self.rows.left(amended, asked, areas=areas, removed=self.removals.removed, held=held)
         return ContentFound(asked, uses, items, left, noted, counted, before[2])
 
     def still(self, found: ContentFound, known: Known) -> bool:
@@ -114,8 +114,10 @@ class ContentThere:
         then = found.asked, found.uses, found.noted
         return then == (self.rows.asked(known), _uses(known), _noted(known))
 
-    def _of(self, name: str, releases: list[str], asked: Mapping[str, Asked], *, areas: Areas) -> OfModel:
-        rows = self.rows.of(releases, asked, areas=areas)
+    def _of(
+        self, name: str, releases: list[str], asked: Mapping[str, Asked], *, areas: Areas, held: Held | None
+    ) -> OfModel:
+        rows = self.rows.of(releases, asked, areas=areas, held=held)
         with self.desk.lock:
             model = self.desk.present().overseen.lineage.get(name)
             read = None if model is None else self.trained_on.items(model, rows, only_said=True)

@@ -71,6 +71,10 @@ class Asked(NamedTuple):
         return max(self.joined, self.erased, self.corpus.position) <= self.sealed
 
 
+Held = dict[str, tuple[Asked, RowsOfFiles]]
+"""The rows of releases that one asker holds, and what they depend on."""
+
+
 class _On(NamedTuple):
     """What a count depends on, and of the rows that have left by which amendment."""
 
@@ -116,11 +120,12 @@ class RowsThere:
         *,
         areas: Areas,
         removed: Callable[[Noted], RowsOfFiles],
+        held: Held | None = None,
     ) -> dict[str, int | None]:
         """Return how many of these rows have left each release by the newest of its amendments, given as `noted`.
 
         None if a file of it is not known any more, or the amendment cannot be read. `removed` returns what left with an
-        amendment and before.
+        amendment and before. `held`: whoever asks again, as others left meanwhile, does not have them looked for again.
         """
 
         def gone(name: str, rows: RowsOfFiles) -> int | None:
@@ -131,10 +136,16 @@ class RowsThere:
             return sum(each.intersection_cardinality(out[index]) for index, each in rows.items() if index in out)
 
         on = {name: _On(each, noted[name]) for name, each in asked.items() if name in noted}
-        return self._counted(on, areas, self._left, count=gone)
+        return self._counted(on, areas, self._left, count=gone, held=held)
 
     def _counted(
-        self, on: Mapping[str, _On], areas: Areas, kept: Lru[_Count], *, count: Callable[[str, RowsOfFiles], int | None]
+        self,
+        on: Mapping[str, _On],
+        areas: Areas,
+        kept: Lru[_Count],
+        *,
+        count: Callable[[str, RowsOfFiles], int | None],
+        held: Held | None = None,
     ) -> dict[str, int | None]:
         with self._looking:
             known = {name: kept.get((each.asked.manifest, areas)) for name, each in on.items()}
@@ -142,25 +153,27 @@ class RowsThere:
                 name: each.rows for name, each in known.items() if each is not None and each.on == on[name]
             }
             asked = {name: each.asked for name, each in on.items()}
-            for name, rows in self._each([name for name in on if name not in counts], asked, areas):
+            for name, rows in self._each([name for name in on if name not in counts], asked, areas, held=held):
                 counts[name] = found = None if rows is None else count(name, rows)
                 if found is not None:
                     kept.put((on[name].asked.manifest, areas), _Count(on[name], found), most=KEPT_COUNTS)
             return counts
 
-    def of(self, names: Iterable[str], asked: Mapping[str, Asked], *, areas: Areas) -> dict[str, RowsOfFiles | None]:
+    def of(
+        self, names: Iterable[str], asked: Mapping[str, Asked], *, areas: Areas, held: Held | None = None
+    ) -> dict[str, RowsOfFiles | None]:
         """Return the rows that some releases were sealed with; None for one of which a file is not known any more."""
         wanted = {*names}
         with self._looking:
-            return dict(self._each([name for name in asked if name in wanted], asked, areas))
+            return dict(self._each([name for name in asked if name in wanted], asked, areas, held=held))
 
     def _each(
-        self, names: Iterable[str], asked: Mapping[str, Asked], areas: Areas
+        self, names: Iterable[str], asked: Mapping[str, Asked], areas: Areas, *, held: Held | None = None
     ) -> Iterator[tuple[str, RowsOfFiles | None]]:
         look: _Look | None = None
         for name in names:
             key = asked[name].manifest, areas
-            known = self._rows_of.get(key)
+            known = (held or {}).get(name) or self._rows_of.get(key)
             if known is None or known[0] != asked[name]:
                 look = _Look(self.archive.desk, areas) if look is None else look
                 rows = self._rows(name, asked[name], look)
@@ -169,6 +182,8 @@ class RowsThere:
                     continue
                 known = asked[name], rows
                 self._rows_of.put(key, known, most=_KEPT_ROWS)
+            if held is not None:
+                held[name] = known
             yield name, known[1]
 
     def _rows(self, name: str, asked: Asked, look: _Look) -> RowsOfFiles | None:
