@@ -133,7 +133,7 @@ def fill(deployment: Deployment) -> dict[str, str]:
                 ttl_ms=60_000,
                 secret=document,
             ),
-            LeaseEnded(lease=f"{number:012x}", how=LeaseEnd.RELEASED, order=None, step=number),
+            LeaseEnded(lease=f"{number:012x}", how=LeaseEnd.RELEASED, orders=(), step=number),
             ChoiceMade(person=person, choice=_no(), source=Source.IMPORT),
         ]
     for start in range(0, len(bodies), 5_000):

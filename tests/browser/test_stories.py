@@ -167,7 +167,7 @@ def test_many_jobs_are_asked_for_anew_only_when_there_is_a_new_one(look: Look, w
     parts = worlds(place.world).deployment.control.desk.parts
     digest = parts.objects.put(b"secret")
     lease = LeaseGranted(lease="f" * 12, release="none", job="the-new-job", model="m", ttl_ms=60_000, secret=digest)
-    parts.ledger.append([lease, LeaseEnded(lease="f" * 12, how=LeaseEnd.RELEASED, order=None, step=1)])
+    parts.ledger.append([lease, LeaseEnded(lease="f" * 12, how=LeaseEnd.RELEASED, orders=(), step=1)])
     expect(page.locator("tr", has_text="the-new-job")).to_be_visible(timeout=30_000)
     page.wait_for_timeout(3 * SECOND_MS)
     assert len(loaded) == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from weakref import ref
 
 import pytest
 
@@ -146,3 +148,15 @@ def test_of_as_many_files_only_the_newest_are_remembered(
     first, *rest = (remembered(deployment, each) for each in manifests)
     assert all(remembered(deployment, each) is one for each, one in zip(manifests[1:], rest, strict=True))
     assert remembered(deployment, manifests[0]) is not first
+
+
+def test_what_was_opened_before_the_corpus_was_registered_anew_is_let_go(place: tuple[Path, Deployment]) -> None:
+    """Each file that is open takes nine of those that a process may have."""
+    folder, deployment = place
+    manifest = deployment.control.releases.open(build(deployment)).manifest
+    other_bytes(folder, deployment)
+    before = ref(remembered(deployment, manifest).sidecars[0].person)
+    another_file(folder, deployment)
+    assert [each.pin.path for each in remembered(deployment, manifest).sidecars] == [FIRST, SECOND]
+    gc.collect()
+    assert before() is None

@@ -92,3 +92,18 @@ def test_a_model_that_is_named_and_of_which_nothing_is_known_may_have_learned_wh
     assert held(deployment, suspend(deployment, scope).order) == ["m"]
     suspend(deployment, UK)
     assert deployment.control.models.may_serve("other")["may"]
+
+
+@pytest.mark.parametrize("named", ["base", "m"])
+def test_what_is_built_on_what_nobody_knows_may_have_learned_it_too(place: Place, named: str) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    for name in ("m", "other"):
+        train(deployment, release, name, ALL)
+    control.models.register("base", digest=f"sha256:{'a' * 64}")
+    for name, base in (("m", "base"), ("tuned", "m"), ("twin", "other")):
+        control.models.register(name, base=base)
+    scope = Scope(models=frozenset({named, "twin"}), areas=frozenset({"CH"}))
+    models = sorted({named, "m", "tuned"})
+    assert control.orders.what_if(scope)["no_longer_served"] == models
+    assert held(deployment, suspend(deployment, scope).order) == models

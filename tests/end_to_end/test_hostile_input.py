@@ -19,6 +19,7 @@ import pytest
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.main import main
 from consentry.cli.output import Output
+from consentry.clock import now
 from consentry.control_plane.desk import Desk
 from consentry.errors import NotFoundError
 from consentry.ledger.events import NoticeServed, PeopleLoaded
@@ -177,6 +178,18 @@ def test_times_at_the_edges(ready: Terminal, at: str, code: str) -> None:
     for as_json in (True, False):
         ready.run("release", "plan", "network", "--policy", "september-2024", "--at", at, as_json=as_json)
         ready.run("ledger", "show", as_json=as_json)
+
+
+def test_who_is_told_by_a_clock_that_is_behind_is_said_to_count_later(
+    ready: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = ("notice", "serve", "n1", "--person", "ada")
+    assert "WARNING" not in ready.run(*serving, as_json=False)
+    behind = now() - 86_400
+    for module in ("bootstrap", "cli.notice"):
+        monkeypatch.setattr(f"consentry.{module}.now", lambda: behind)
+    assert behind + 86_300 < ready.run(*serving)["at"] < behind + 86_500
+    assert "WARNING: they count as told at 20" in ready.run(*serving, as_json=False)
 
 
 @pytest.mark.parametrize(("at", "seconds"), [("2024-09-18", 1726703999), ("2024-09-18T00:00Z", 1726617600), ("7", 7)])

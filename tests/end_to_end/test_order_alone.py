@@ -94,7 +94,7 @@ SAID: st.SearchStrategy[Body] = st.one_of(
         ttl_ms=st.just(60_000),
         secret=st.just(digest(b"secret")),
     ),
-    st.builds(LeaseEnded, lease=LEASES, how=st.sampled_from(list(LeaseEnd)), order=st.none(), step=st.none()),
+    st.builds(LeaseEnded, lease=LEASES, how=st.sampled_from(list(LeaseEnd)), orders=st.just(()), step=st.none()),
     CHOSEN,
     LINKED,
     ERASED,

@@ -308,7 +308,7 @@ def test_an_order_is_not_drained_while_a_lease_is_open_that_came_to_it_later(pla
     assert stops(deployment, order) == (None, [before.lease, after.lease])
     control.leases.end(before.lease, secret=secret, how=LeaseEnd.RELEASED, step=9)
     assert stops(deployment, order) == (2, [before.lease, after.lease])
-    assert stops(deployment, same) == (2, [before.lease, after.lease]), "an end names one order of those that hit"
+    assert stops(deployment, same) == (2, [before.lease, after.lease]), "an end names all that hit"
     head = deployment.ledger.head()
     assert control.orders.drain() == []
     assert deployment.ledger.head() == head, "it is said once more, and not again and again"
@@ -320,7 +320,7 @@ def test_an_order_is_not_drained_while_a_lease_is_open_that_came_to_it_later(pla
     restarted.close()
 
 
-def test_an_end_counts_for_every_order_that_hit_while_the_one_it_names_is_not_drained(place: Place) -> None:
+def test_an_end_counts_for_every_order_that_hit_while_one_of_them_is_not_drained(place: Place) -> None:
     deployment, leases = place[1], place[1].control.leases
     reading, secret = leases.grant(build(deployment), job="j", model="x", ttl_ms=3_600_000)
     named, other = suspend(deployment, DATED), of_model(deployment, "m")
@@ -347,13 +347,28 @@ def test_a_lease_that_ends_while_tables_are_removed_counts_for_every_order_that_
         if control.desk.present().overseen.leases.open():
             load(place, "BR")
             with control.desk.at_head() as session:
-                newest = control.orders.issuing.every()[-1]
-                session.append([LeaseEnded(lease=lease.lease, how=LeaseEnd.STOPPED, order=newest.order, step=9)])
+                orders = tuple(each.order for each in control.orders.hits.all_hitting(lease))
+                session.append([LeaseEnded(lease=lease.lease, how=LeaseEnd.STOPPED, orders=orders, step=9)])
         removed()
 
     monkeypatch.setattr(control.orders.handouts, "remove", remove)
     assert stops(deployment, suspend(deployment, DATED)) == (1, [lease.lease])
     assert stops(deployment, other) == (1, [lease.lease])
+
+
+def test_an_end_counts_for_no_order_that_came_to_hit_what_was_read_afterwards(place: Place) -> None:
+    deployment, leases = place[1], place[1].control.leases
+    load(place, "US")
+    order = suspend(deployment, DATED)
+    first, secret = granted(deployment, build(deployment))
+    other = suspend(deployment, Scope(models=frozenset({"m"})))
+    leases.end(first.lease, secret=secret, how=LeaseEnd.STOPPED, step=9)
+    assert (stops(deployment, order), stops(deployment, other)) == ((0, []), (1, [first.lease]))
+    second, secret = leases.grant(build(deployment), job="k", model="other", ttl_ms=3_600_000)
+    load(place, "BR")
+    assert stops(deployment, order) == (None, [second.lease])
+    leases.end(second.lease, secret=secret, how=LeaseEnd.STOPPED, step=9)
+    assert (stops(deployment, order), stops(deployment, other)) == ((1, [second.lease]), (1, [first.lease]))
 
 
 def test_a_job_that_ended_before_somebody_moved_there_is_counted_where_it_is_listed(place: Place) -> None:

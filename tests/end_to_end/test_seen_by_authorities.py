@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -116,39 +117,65 @@ def test_what_left_a_release_is_counted_apart(own: Place) -> None:
     assert control.authority_view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": 0}
 
 
-def test_what_left_is_not_known_where_an_amendment_is_gone(own: Place) -> None:
-    """All else is told as before."""
-    folder, deployment = own
-    release = build(deployment)
-    say(deployment, "bo", reach=Reach.EVERYTHING)
-    noted = deployment.control.desk.present().amendments.newest(release)
-    assert noted is not None
-    deployment.close()
-    (folder / "home" / "objects" / noted.document.removeprefix("sha256:")).unlink()
-    restarted = open_deployment(folder / "home")
-    view = restarted.control.authority_view
-    (found,) = view.releases(BRAZIL)["releases"]
-    assert (found["items"], found["left"], found["amendments"]) == (1, None, 1)
-    assert view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": None}
-    restarted.close()
+def test_of_an_amendment_that_cannot_be_read_nobody_knows_how_much_left(own: Place) -> None:
+    release = build(own[1])
+    say(own[1], "bo", reach=Reach.EVERYTHING, at=NOW)
+    (amendment,) = own[1].control.desk.present().amendments.of(release)
+    own[1].close()
+    (path,) = (own[0] / "home" / "objects").rglob(f"*{amendment.document[-40:]}")
+    path.rename(path.with_name("away"))
+    view = open_deployment(own[0] / "home")
+    (found,) = view.control.authority_view.releases(BRAZIL)["releases"]
+    assert (found["items"], found["left"]) == (1, None)
+    assert view.control.authority_view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": None}
+    path.with_name("away").rename(path)
+    (found,) = view.control.authority_view.releases(BRAZIL)["releases"]
+    assert found["left"] == 1
+    view.close()
 
 
-def test_what_left_is_counted_once_though_the_rows_are_not_remembered(
-    own: Place, monkeypatch: pytest.MonkeyPatch
+def test_who_withdraws_while_an_authority_looks_has_no_file_looked_through_again(
+    own: Place, looked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of some large releases are more than are kept: each page would look for them anew."""
     deployment, view = own[1], own[1].control.authority_view
-    build(deployment), build(deployment)
-    say(deployment, "bo", reach=Reach.EVERYTHING)
     monkeypatch.setattr("consentry.control_plane.rows_there._KEPT_ROWS", 0)
-    first = view.releases(BRAZIL)["releases"]
-    assert [each["left"] for each in first] == [1, 1]
-    with monkeypatch.context() as nobody_looks:
-        nobody_looks.delattr(type(view._content.rows), "_rows")
-        assert view.releases(BRAZIL)["releases"] == first
-        load(own, "BR", [*PEOPLE, RawPerson(id="new")])
-        with pytest.raises(AttributeError):
-            view.releases(BRAZIL)  # the control: now they have to be looked for
+    names = [build(deployment) for _ in range(2)]
+    for model, name in zip(("old", "new"), names, strict=True):
+        train(deployment, name, model, None)
+    find, others, looks = view._content.find, iter(["bo", "ada"]), list[int]()
+
+    def found(*asked: Any) -> Any:
+        before = find(*asked)
+        looks.append(len(looked))
+        for who in islice(others, 1):
+            say(deployment, who, reach=Reach.EVERYTHING, at=NOW)
+        return before
+
+    monkeypatch.setattr(view._content, "find", found)
+    said = {each["release"]: (each["left"], each["amendments"]) for each in view.releases(BRAZIL)["releases"]}
+    assert said == dict.fromkeys(names, (1, 2))
+    assert 0 < looks[0] == looks[1] == looks[2]
+
+
+def test_what_left_is_remembered_however_many_items_there_are(
+    own: Place, looked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, control = own[1], own[1].control
+    monkeypatch.setattr("consentry.control_plane.rows_there._KEPT_ROWS", 0)
+    for _ in range(2):
+        build(deployment)
+
+    def left() -> list[int]:
+        return [each["left"] for each in control.authority_view.releases(BRAZIL)["releases"]]
+
+    assert left() == [0, 0]
+    for who in ("bo", "ada"):
+        say(deployment, who, reach=Reach.EVERYTHING, at=NOW)
+        assert left() == [1, 1]
+        assert looked
+        looked.clear()
+        assert left() == [1, 1]
+        assert not looked
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["linked before the seal", "linked after it"])

@@ -81,6 +81,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("items.consumed", 1),
         ("items.excluded", 1),
         ("lease.ended", 1),
+        ("lease.ended", 2),
         ("lease.granted", 1),
         ("ledger.event-lost", 1),
         ("model-checkpoint.written", 1),

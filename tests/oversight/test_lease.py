@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consentry.digests import digest
 from consentry.errors import ConsentryError
-from consentry.ledger.oversight_events import ItemsConsumed, LeaseEnd, LeaseEnded, LeaseGranted
+from consentry.ledger.oversight_events import ItemsConsumed, LeaseEnd, LeaseEnded, LeaseEndedV1, LeaseGranted
 from consentry.oversight.lease import Lease, Leases, Renewals, require_ttl
 from ledger.sayings import event
 
@@ -86,12 +86,25 @@ def test_the_first_end_counts() -> None:
     leases = Leases()
     body = LeaseGranted(lease="l", release="r", job="j", model="m", ttl_ms=5_000, secret=digest(b""))
     leases.take(event(1, body))
-    leases.take(event(2, LeaseEnded(lease="l", how=LeaseEnd.EXPIRED, order="o.1", step=4)))
-    leases.take(event(3, LeaseEnded(lease="l", how=LeaseEnd.RELEASED, order=None, step=9)))
+    leases.take(event(2, LeaseEnded(lease="l", how=LeaseEnd.EXPIRED, orders=("o.1", "o.2"), step=4)))
+    leases.take(event(3, LeaseEnded(lease="l", how=LeaseEnd.RELEASED, orders=(), step=9)))
     (lease,) = leases
     assert not leases.open()
     assert lease.ended is not None
-    assert (lease.ended.how, lease.ended.position, lease.ended.order) == (LeaseEnd.EXPIRED, 2, "o.1")
+    assert (lease.ended.how, lease.ended.position, lease.ended.orders) == (LeaseEnd.EXPIRED, 2, ("o.1", "o.2"))
+    assert leases.ended_by("o.1") == leases.ended_by("o.2") == (lease,)
+
+
+@pytest.mark.parametrize(("order", "orders"), [(None, ()), ("o.1", ("o.1",))])
+def test_an_end_that_names_one_order_reads_as_it_did(order: str | None, orders: tuple[str, ...]) -> None:
+    leases = Leases()
+    leases.take(event(1, LeaseGranted(lease="l", release="r", job="j", model="m", ttl_ms=5_000, secret=digest(b""))))
+    said = LeaseEndedV1(lease="l", how=LeaseEnd.STOPPED, order=order, step=4)
+    leases.take(event(2, LeaseEndedV1.from_json(said.to_json())))
+    (lease,) = leases
+    assert lease.ended is not None
+    assert (lease.ended.how, lease.ended.orders, lease.ended.step) == (LeaseEnd.STOPPED, orders, 4)
+    assert leases.ended_by("o.1") == ((lease,) if order else ())
 
 
 @pytest.mark.parametrize("ttl_ms", [0, -1, 999, 3_600_001])

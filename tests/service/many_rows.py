@@ -185,7 +185,7 @@ def _jobs(release: str, document: Digest) -> Iterator[Body]:
         yield LeaseGranted(
             lease=lease, release=release, job=f"job-{number}", model="drafts", ttl_ms=60_000, secret=document
         )
-        yield LeaseEnded(lease=lease, how=LeaseEnd.RELEASED, order=None, step=number)
+        yield LeaseEnded(lease=lease, how=LeaseEnd.RELEASED, orders=(), step=number)
         yield ModelRegistered(model=f"model-{number}", base=None, releases=(release,), leases=(), digest=None)
 
 

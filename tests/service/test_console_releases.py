@@ -124,7 +124,7 @@ def test_a_job_that_still_runs_is_told_of_however_many_came_after_it(own: Office
     said: list[Body] = []
     for name in (f"{number:012x}" for number in range(250)):
         said.append(LeaseGranted(lease=name, release="none", job="short", model="m", ttl_ms=60_000, secret=digest))
-        said.append(LeaseEnded(lease=name, how=LeaseEnd.RELEASED, order=None, step=1))
+        said.append(LeaseEnded(lease=name, how=LeaseEnd.RELEASED, orders=(), step=1))
     own.deployment.ledger.append(said)
     with closing(_stream(own)) as answer:
         told = _next(answer)

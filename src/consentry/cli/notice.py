@@ -18,6 +18,8 @@ from consentry.oversight.notice import Notice, Version
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import watched
 
+_BEHIND = 60
+"""By how many seconds a clock has to be behind for it to be said: those of two machines differ by one or two."""
 BY = click.option("--by", required=True, metavar="HANDLE", help="Who says so: a handle, no name and no address.")
 
 
@@ -120,11 +122,15 @@ def serve(
         named = watched(told, progress, what="reading people", total=len(told), unit="people")
         position = notices.serve(name, [deployment.person(person) for person in named], at=when)
         refused = notices.had_refused(told, purpose=Purpose(purpose), until=when, progress=progress)
-    written = bool(notices.get(name).versions)
-    body = {"position": position, "people": len(told), "had_refused": refused, "purpose": purpose, "written": written}
+    known = notices.get(name)
+    written, served = bool(known.versions), next(each.at for each in known.servings if each.position == position)
+    body = {"position": position, "at": served, "people": len(told), "had_refused": refused, "purpose": purpose}
+    body["written"] = written
 
     def human() -> None:
         context.out.text(f"Recorded at position {position}: {counted(len(told), 'person', several='people')}.")
+        if served - when > _BEHIND:
+            context.out.text(f"WARNING: they count as told at {moment(served)}: the clock is behind what was recorded.")
         if refused:
             context.out.text(f"WARNING: {refused:,} of them had refused {purpose} before, or were erased.")
             context.out.hint(

@@ -9,16 +9,25 @@ what was kept is damaged: that may be restored, so it is said.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.lru import Lru
 from consentry.corpus.registration import Corpus, open_as_of, open_corpus, snapshot_digest
 from consentry.errors import ConflictError, IntegrityError
+from consentry.ledger.state import Registered
 from consentry.release.manifest import Manifest
 from consentry.release.reproduce import sidecars_of
 
 MOST_FILES = 2_000
 """How many files are kept open as they were at the seal of releases, of all snapshots but the newest."""
+
+
+class _Opened(NamedTuple):
+    """A corpus as it was, and as what it was registered when that was opened: registering it anew may mend sidecars."""
+
+    registered: Registered | None
+    corpus: Corpus
 
 
 class AtSeal:
@@ -29,7 +38,7 @@ class AtSeal:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._opened = Lru[Corpus](lambda corpus: len(corpus.sidecars))
+        self._opened = Lru[_Opened](lambda opened: len(opened.corpus.sidecars))
 
     def open(self, manifest: Manifest) -> Corpus:
         """Return what was known, read from disk again: what was opened before is trusted for asking, not for checking.
@@ -48,13 +57,12 @@ class AtSeal:
         snapshot = manifest.corpus_snapshot
         if now.snapshot == snapshot:
             return now
-        # Who registers the corpus anew may have mended what was damaged.
-        key = snapshot, self.desk.newest.state.corpora.get(manifest.corpus)
-        found = self._opened.get(key)
-        if found is None:
-            found = _read(self.desk.corpora, manifest, now)
-            if found.snapshot == snapshot:
-                self._opened.put(key, found, most=MOST_FILES)
+        registered, known = self.desk.newest.state.corpora.get(manifest.corpus), self._opened.get(snapshot)
+        if known is not None and known.registered == registered:
+            return known.corpus
+        found = _read(self.desk.corpora, manifest, now)
+        if found.snapshot == snapshot:
+            self._opened.put(snapshot, _Opened(registered, found), most=MOST_FILES)
         return found
 
 

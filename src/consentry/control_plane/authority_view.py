@@ -19,6 +19,7 @@ from consentry.control_plane.hits import Hits
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.removals import Removals
+from consentry.control_plane.rows_there import Held
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.oversight.authority_view import (
@@ -70,9 +71,13 @@ class AuthorityView:
 
     @contextmanager
     def _looking_at_content(self, areas: Areas) -> Iterator[tuple[Known, Sight, ContentFound]]:
-        """Do as `_looking` does, and give what was found of their content without the lock."""
+        """Do as `_looking` does, and give what was found of their content without the lock.
+
+        Again if it was changed meanwhile, with less to look for each time: who withdraws all the time holds up nobody.
+        """
+        held: Held = {}
         while True:
-            found = self._content.find(areas)
+            found = self._content.find(areas, held)
             with self._looking(areas) as (known, sight):
                 if self._content.still(found, known):
                     yield known, sight, found

@@ -7,18 +7,15 @@ of items, and their categories, is counted by the counts of a release: by where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any, NamedTuple
-
-from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.lru import Lru
 from consentry.control_plane.removals import Removals
-from consentry.control_plane.rows_there import KEPT_COUNTS, Asked, RowsThere
+from consentry.control_plane.rows_there import KEPT_COUNTS, Asked, Held, RowsThere
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.digests import Digest
 from consentry.errors import ConsentryError
@@ -27,7 +24,6 @@ from consentry.oversight.model_standing import standing
 from consentry.policy.evaluator import ReasonKind
 from consentry.release.amendment import Noted
 
-_NOTHING = BitMap64()
 _OUTCOMES = ("used", "refused", "suspended", "other")
 
 
@@ -84,11 +80,10 @@ class ContentThere:
         self.trained_on = trained_on
         self.losses = losses
         self._counts = Lru[dict[str, Any]](lambda _: 1)
-        self._gone = Lru[int](lambda _: 1)
         self._models: dict[Areas, tuple[int, Mapping[str, Asked], Mapping[str, OfModel]]] = {}
 
-    def find(self, areas: Areas) -> ContentFound:
-        """Find it.
+    def find(self, areas: Areas, held: Held | None = None) -> ContentFound:
+        """Find it. `held`: whoever asks again, as something changed meanwhile, gives what was held before.
 
         INVARIANT: the caller does not hold the lock: it takes a moment, and leases are renewed meanwhile.
         """
@@ -104,13 +99,14 @@ class ContentThere:
         if before is None or before[:2] != (position, asked):
             holding = {name for name, count in items.items() if count != 0}
             models = {
-                model: self._of(model, [each for each in releases if each in holding], asked, areas=areas)
+                model: self._of(model, [each for each in releases if each in holding], asked, areas=areas, held=held)
                 for model, releases in trained.items()
             }
             before = position, asked, models
             if not any(None in each.releases.values() for each in models.values()):
                 self._models[areas] = before
-        left = self._left([name for name in noted if items.get(name) != 0], asked, noted, areas=areas)
+        amended = {name: each for name, each in noted.items() if items.get(name) != 0}
+        left = self.rows.left(amended, asked, areas=areas, removed=self.removals.removed, held=held)
         return ContentFound(asked, uses, items, left, noted, counted, before[2])
 
     def still(self, found: ContentFound, known: Known) -> bool:
@@ -118,24 +114,10 @@ class ContentThere:
         then = found.asked, found.uses, found.noted
         return then == (self.rows.asked(known), _uses(known), _noted(known))
 
-    def _left(
-        self, names: Sequence[str], asked: Mapping[str, Asked], noted: Mapping[str, Noted], *, areas: Areas
-    ) -> dict[str, int | None]:
-        """Count the rows that some amended releases were sealed with and that have left them; None if not known."""
-        keys = {name: (asked[name], noted[name].document, areas) for name in names}
-        known = {name: self._gone.get(key) for name, key in keys.items()}
-        left: dict[str, int | None] = {name: count for name, count in known.items() if count is not None}
-        for name, rows in self.rows.of([name for name in names if name not in left], asked, areas=areas).items():
-            left[name] = None
-            with suppress(ConsentryError, OSError):
-                removed = self.removals.removed(noted[name])
-                if rows is not None:
-                    left[name] = count = sum(len(rows.get(index, _NOTHING) & each) for index, each in removed.items())
-                    self._gone.put(keys[name], count, most=KEPT_COUNTS)
-        return left
-
-    def _of(self, name: str, releases: list[str], asked: Mapping[str, Asked], *, areas: Areas) -> OfModel:
-        rows = self.rows.of(releases, asked, areas=areas)
+    def _of(
+        self, name: str, releases: list[str], asked: Mapping[str, Asked], *, areas: Areas, held: Held | None
+    ) -> OfModel:
+        rows = self.rows.of(releases, asked, areas=areas, held=held)
         with self.desk.lock:
             model = self.desk.present().overseen.lineage.get(name)
             read = None if model is None else self.trained_on.items(model, rows, only_said=True)

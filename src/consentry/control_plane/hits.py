@@ -284,8 +284,7 @@ class Hits:
         """
         leases = present.overseen.leases
         found = [lease for lease in self.read_under(order, present) if self.holds(order, lease.release)]
-        # Of orders that hit a lease its end names one.
-        later = [each for each in (*leases.open(), *leases.made_to_stop()) if each.fence > order.position]
+        later = [lease for lease in leases.open() if lease.fence > order.position]
         found += [each for each in later if self._stops(order, each.release, each.fence) and self._about(order, each)]
         every = {each.lease: each for each in (*found, *leases.ended_by(order.order))}
         return sorted(every.values(), key=lambda each: each.fence)

@@ -249,14 +249,13 @@ class LeaseVerbs:
         return self.get(lease)
 
     def _end(self, lease: Lease, how: LeaseEnd, *, step: int | None) -> None:
-        self.hits.hitting(lease)
+        # Before the head is held: what is found out is remembered.
+        list(self.hits.all_hitting(lease))
         with self.desk.at_head() as session:
             known = self.desk.newest.overseen.leases.get(lease.lease)
             if known is not None and known.ended is None:
-                order = self.hits.hitting(lease)
-                session.append(
-                    [LeaseEnded(lease=lease.lease, how=how, order=None if order is None else order.order, step=step)]
-                )
+                orders = tuple(order.order for order in self.hits.all_hitting(lease))
+                session.append([LeaseEnded(lease=lease.lease, how=how, orders=orders, step=step)])
         self.renewals.forget(lease.lease)
 
     def expire(self) -> list[str]:
@@ -358,7 +357,7 @@ def _state(lease: Lease, standing: LeaseStanding | None) -> str:
 
 def _job(lease: Lease, standing: LeaseStanding | None, left: float) -> dict[str, Any]:
     ended, state = lease.ended, _state(lease, standing)
-    order = standing.order if standing is not None else None if ended is None else ended.order
+    orders = () if ended is None else ended.orders
     return {
         "lease": lease.lease,
         "job": lease.job,
@@ -369,7 +368,7 @@ def _job(lease: Lease, standing: LeaseStanding | None, left: float) -> dict[str,
         "ttl_s": lease.ttl_ms / 1000,
         "state": state,
         "why": over(lease).message if standing is None else standing.reason,
-        "order": order,
+        "order": next(iter(orders), None) if standing is None else standing.order,
         "step": lease.step,
         "items": lease.items,
         "model_checkpoints": sum(not each.quarantined for _, each in lease.model_checkpoints),

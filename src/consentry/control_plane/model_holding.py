@@ -6,7 +6,7 @@ Rules:
   names none) and hits a release that is in its weights: one that it or a base was trained on, and was not trained anew
   since.
 * An order that names models holds those alone, and what is built on them; whatever they were trained on if all content
-  is in its scope, and if nobody knows what they were trained on.
+  is in its scope, and if nobody knows what they, or one they were made of, were trained on.
 * **Trained before.** The end of an order gives serving back as it gives every use back: what was learned before the
   suspension was learned on the terms of then, and whoever wants it undone says so by an order that goes on. So it is
   served, and it is said which suspension it was trained before (record 0045).
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits
 from consentry.ledger.state import Sealed
-from consentry.oversight.lineage import Model, Models, Use
+from consentry.oversight.lineage import Model, Models, Use, Weights
 from consentry.oversight.model_standing import ModelStanding
 from consentry.oversight.order import Order, Scope, in_words
 from consentry.oversight.overseen import Overseen
@@ -35,6 +35,14 @@ class Learned(NamedTuple):
 
     model: str
     use: Use
+
+
+class InWeights(NamedTuple):
+    """The releases that a model learned from, itself or by those it was made of."""
+
+    releases: Collection[str]
+    untold: bool
+    """Nobody knows what it, or one it was made of, was trained on: neither a release nor a base."""
 
 
 class _Known(NamedTuple):
@@ -68,20 +76,20 @@ class HeldModels:
         known = self._known()
         lineage = known.overseen.lineage
         ancestry = lineage.ancestry(model.name)
-        used = dict.fromkeys(each.use.release for each in learned(lineage, model.name))
+        weights = in_weights(lineage, model.name)
         reasons += [
             f"order {order.order} ({order.reference}) suspends its use"
             for order in known.overseen.orders.in_force()
-            if self._stops(order, ancestry, used)
+            if self._stops(order, ancestry, weights)
         ]
         return [*reasons, *self._trained_against(known, model.name)]
 
-    def _stops(self, order: Order, ancestry: list[str], used: Collection[str]) -> bool:
+    def _stops(self, order: Order, ancestry: list[str], weights: InWeights) -> bool:
         """Say whether an order covers serving a model, given with those it is built on and what it learned from."""
         if not (order.scope.concerns(Purpose.SERVE) and order.scope.names(ancestry)):
             return False
         # Without the lock: it takes a moment, and leases are renewed meanwhile.
-        return covers_learned(order.scope, used, hit=lambda release: self.hits.found_out(order, release))
+        return covers_learned(order.scope, weights, hit=lambda release: self.hits.found_out(order, release))
 
     def _trained_against(self, known: _Known, name: str) -> Iterator[str]:
         """Yield that a model is said to be trained on a release since an order barred it, for each of both."""
@@ -130,17 +138,17 @@ class HeldModels:
         return order.scope.names(None) and self.hits.hit(order, use.release)
 
 
-def covers_learned(scope: Scope, used: Collection[str], *, hit: Callable[[str], bool]) -> bool:
+def covers_learned(scope: Scope, weights: InWeights, *, hit: Callable[[str], bool]) -> bool:
     """Say whether a scope that is about a model, by name or as about any, covers what that was trained on.
 
     Args:
         scope: the scope.
-        used: the releases that are in the weights of the model.
+        weights: what the model learned from.
         hit: whether a release holds something in the scope.
     """
-    if scope.models and (not used or scope == Scope(purposes=scope.purposes, models=scope.models)):
+    if scope.models and (weights.untold or scope == Scope(purposes=scope.purposes, models=scope.models)):
         return True
-    return any(map(hit, used))
+    return any(map(hit, weights.releases))
 
 
 def _sealed(known: _Known, use: Use) -> int | None:
@@ -149,9 +157,19 @@ def _sealed(known: _Known, use: Use) -> int | None:
     return None if sealed is None else sealed.position
 
 
+def in_weights(lineage: Models, name: str) -> InWeights:
+    """Return what a model learned from."""
+    made_of = lineage.made_of(name)
+    untold = any(not _uses(lineage, each) and not lineage.bases_of(each) for each in made_of)
+    return InWeights(dict.fromkeys(use.release for each in made_of for use in _uses(lineage, each)), untold)
+
+
 def learned(lineage: Models, name: str) -> Iterator[Learned]:
     """Yield what a model was trained on that is in its weights, those it was made of included."""
     for weights in lineage.made_of(name):
-        model = lineage.get(weights.model)
-        since = 0 if model is None else model.trained_since(at=weights.at)
-        yield from (Learned(weights.model, use) for use in (model.uses if model else ()) if use.position >= since)
+        yield from (Learned(weights.model, use) for use in _uses(lineage, weights))
+
+
+def _uses(lineage: Models, weights: Weights) -> list[Use]:
+    model = lineage.get(weights.model)
+    return [] if model is None else [each for each in model.uses if each.position >= model.trained_since(at=weights.at)]

@@ -21,9 +21,8 @@ from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle
 from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
-from consentry.oversight.lease import Lease
+from consentry.oversight.lease import Lease, Leases
 from consentry.oversight.order import Order, Scope
-from consentry.oversight.overseen import Overseen
 from consentry.progress import Progress
 
 
@@ -154,9 +153,7 @@ class OrderVerbs:
     def _to_note(self) -> list[OrderDrained]:
         with self.desk.lock:
             present = self.desk.present()
-            # The end of a lease names one of the orders that hit it.
-            again = {each.order for lease in _late(present.overseen) for each in self.hits.all_hitting(lease)}
-            waiting = [each for each in present.overseen.orders if each.drained is None or each.order in again]
+            waiting = [each for each in present.overseen.orders if _is_to_note(each, present.overseen.leases)]
             return [body for order in waiting if (body := self._drained(order, present)) is not None]
 
     def made_to_stop(self, order: Order) -> list[Lease]:
@@ -168,12 +165,9 @@ class OrderVerbs:
         return self.issuing.drained(order, self.hits.made_to_stop(order, present))
 
 
-def _late(overseen: Overseen) -> list[Lease]:
-    """Return the leases that ended by an order and are not among those with which it was noted as drained."""
-    noted = ((order, 0 if order.drained is None else order.drained.position) for order in overseen.orders)
-    return [
-        lease
-        for order, position in noted
-        for lease in overseen.leases.ended_by(order.order)
-        if lease.ended is not None and lease.ended.position > position
-    ]
+def _is_to_note(order: Order, leases: Leases) -> bool:
+    """Say whether an order was not noted as drained yet, or a lease that it hit has ended since."""
+    drained = order.drained
+    return drained is None or any(
+        lease.ended is not None and lease.ended.position > drained.position for lease in leases.ended_by(order.order)
+    )

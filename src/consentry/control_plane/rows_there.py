@@ -12,7 +12,7 @@ or registration. That something could not be read is not: it may be there the ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -39,6 +39,7 @@ from consentry.policy.choice import Seconds
 from consentry.policy.jurisdictions import contains
 from consentry.policy.matrix import PersonClass
 from consentry.policy.policy_classes import known_places
+from consentry.release.amendment import Noted
 from consentry.release.in_scope import Mask, ScopeTables, rows_in_scope, rows_in_scope_of
 from consentry.release.sealed import SealedRelease
 from consentry.release.tallies import UNRESOLVED_PLACE
@@ -70,6 +71,22 @@ class Asked(NamedTuple):
         return max(self.joined, self.erased, self.corpus.position) <= self.sealed
 
 
+Held = dict[str, tuple[Asked, RowsOfFiles]]
+"""The rows of releases that one asker holds, and what they depend on."""
+
+
+class _On(NamedTuple):
+    """What a count depends on, and of the rows that have left by which amendment."""
+
+    asked: Asked
+    noted: Noted | None = None
+
+
+class _Count(NamedTuple):
+    on: _On
+    rows: int
+
+
 class RowsThere:
     """Looks for rows, one asker at a time.
 
@@ -80,7 +97,7 @@ class RowsThere:
         self.archive = archive
         self._looking = Lock()
         self._rows_of = Lru[tuple[Asked, RowsOfFiles]](lambda known: _AT_LEAST + _rows_in(known[1]))
-        self._counts = Lru[tuple[Asked, int]](lambda _: 1)
+        self._counts, self._left = Lru[_Count](lambda _: 1), Lru[_Count](lambda _: 1)
 
     def asked(self, known: Known) -> dict[str, Asked]:
         """Return what the rows of each release depend on, newest first. The caller holds the lock."""
@@ -93,30 +110,70 @@ class RowsThere:
 
     def counts(self, asked: Mapping[str, Asked], areas: Areas) -> dict[str, int | None]:
         """Return how many rows each release was sealed with; None if a file of it is not known any more."""
+        on = {name: _On(each) for name, each in asked.items()}
+        return self._counted(on, areas, self._counts, count=lambda _, rows: _rows_in(rows))
+
+    def left(
+        self,
+        noted: Mapping[str, Noted],
+        asked: Mapping[str, Asked],
+        *,
+        areas: Areas,
+        removed: Callable[[Noted], RowsOfFiles],
+        held: Held | None = None,
+    ) -> dict[str, int | None]:
+        """Return how many of these rows have left each release by the newest of its amendments, given as `noted`.
+
+        None if a file of it is not known any more, or the amendment cannot be read. `removed` returns what left with an
+        amendment and before. `held`: whoever asks again, as others left meanwhile, does not have them looked for again.
+        """
+
+        def gone(name: str, rows: RowsOfFiles) -> int | None:
+            try:
+                out = removed(noted[name])
+            except (ConsentryError, OSError):
+                return None
+            return sum(each.intersection_cardinality(out[index]) for index, each in rows.items() if index in out)
+
+        on = {name: _On(each, noted[name]) for name, each in asked.items() if name in noted}
+        return self._counted(on, areas, self._left, count=gone, held=held)
+
+    def _counted(
+        self,
+        on: Mapping[str, _On],
+        areas: Areas,
+        kept: Lru[_Count],
+        *,
+        count: Callable[[str, RowsOfFiles], int | None],
+        held: Held | None = None,
+    ) -> dict[str, int | None]:
         with self._looking:
-            known = {name: self._counts.get((each.manifest, areas)) for name, each in asked.items()}
-            found = {name: each[1] for name, each in known.items() if each is not None and each[0] == asked[name]}
-            counts: dict[str, int | None] = dict(found)
-            for name, rows in self._each([name for name in asked if name not in found], asked, areas):
-                counts[name] = None
-                if rows is not None:
-                    counts[name] = count = _rows_in(rows)
-                    self._counts.put((asked[name].manifest, areas), (asked[name], count), most=KEPT_COUNTS)
+            known = {name: kept.get((each.asked.manifest, areas)) for name, each in on.items()}
+            counts: dict[str, int | None] = {
+                name: each.rows for name, each in known.items() if each is not None and each.on == on[name]
+            }
+            asked = {name: each.asked for name, each in on.items()}
+            for name, rows in self._each([name for name in on if name not in counts], asked, areas, held=held):
+                counts[name] = found = None if rows is None else count(name, rows)
+                if found is not None:
+                    kept.put((on[name].asked.manifest, areas), _Count(on[name], found), most=KEPT_COUNTS)
             return counts
 
-    def of(self, names: Iterable[str], asked: Mapping[str, Asked], *, areas: Areas) -> dict[str, RowsOfFiles | None]:
+    def of(
+        self, names: Iterable[str], asked: Mapping[str, Asked], *, areas: Areas, held: Held | None = None
+    ) -> dict[str, RowsOfFiles | None]:
         """Return the rows that some releases were sealed with; None for one of which a file is not known any more."""
         wanted = {*names}
         with self._looking:
-            return dict(self._each([name for name in asked if name in wanted], asked, areas))
+            return dict(self._each([name for name in asked if name in wanted], asked, areas, held=held))
 
     def _each(
-        self, names: Iterable[str], asked: Mapping[str, Asked], areas: Areas
+        self, names: Iterable[str], asked: Mapping[str, Asked], areas: Areas, *, held: Held | None = None
     ) -> Iterator[tuple[str, RowsOfFiles | None]]:
         look: _Look | None = None
         for name in names:
             key = asked[name].manifest, areas
-            known = self._rows_of.get(key)
+            known = (held or {}).get(name) or self._rows_of.get(key)
             if known is None or known[0] != asked[name]:
                 look = _Look(self.archive.desk, areas) if look is None else look
                 rows = self._rows(name, asked[name], look)
@@ -125,6 +182,8 @@ class RowsThere:
                     continue
                 known = asked[name], rows
                 self._rows_of.put(key, known, most=_KEPT_ROWS)
+            if held is not None:
+                held[name] = known
             yield name, known[1]
 
     def _rows(self, name: str, asked: Asked, look: _Look) -> RowsOfFiles | None:

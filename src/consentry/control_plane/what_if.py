@@ -17,7 +17,7 @@ import numpy as np
 from pyroaring import BitMap64
 
 from consentry.control_plane.hits import Hits, rows_hit
-from consentry.control_plane.model_holding import covers_learned, learned
+from consentry.control_plane.model_holding import InWeights, covers_learned, in_weights
 from consentry.control_plane.once_known import items_of
 from consentry.control_plane.order_rows import OrderRows
 from consentry.corpus.registration import Corpus
@@ -123,22 +123,22 @@ class WhatIf:
         That jobs read or models learned from: withdrawn ones as well, and those that may not be read again.
         """
         releases = self._present.state.releases
-        in_weights = {release for used in self._learned().values() for release in used}
+        learned = {release for weights in self._learned().values() for release in weights.releases}
         if self._scope.models:
-            return [name for name in releases if name in read or name in in_weights]
+            return [name for name in releases if name in read or name in learned]
         return [
             name
             for name, sealed in releases.items()
             if name in read
-            or (self._scope.concerns(sealed.purpose) and (sealed.withdrawn is None or name in in_weights))
-            or (self._serving and name in in_weights)
+            or (self._scope.concerns(sealed.purpose) and (sealed.withdrawn is None or name in learned))
+            or (self._serving and name in learned)
         ]
 
-    def _learned(self) -> dict[str, set[str]]:
-        """Return the releases in the weights of each model that the order is about, by name or as about any."""
+    def _learned(self) -> dict[str, InWeights]:
+        """Return what each model learned from that the order is about, by name or as about any."""
         lineage = self._present.overseen.lineage
         named = [each.name for each in lineage if self._scope.names(lineage.ancestry(each.name))]
-        return {name: {each.use.release for each in learned(lineage, name)} for name in named}
+        return {name: in_weights(lineage, name) for name in named}
 
     def _parts(self, name: str) -> tuple[SealedRelease, list[_Part]] | None:
         try:
@@ -190,5 +190,7 @@ class WhatIf:
     def _models(self, held: Collection[str]) -> set[str]:
         """Return the models that an order is about and that have what is in its scope in their weights."""
         return {
-            name for name, used in self._learned().items() if covers_learned(self._scope, used, hit=held.__contains__)
+            name
+            for name, weights in self._learned().items()
+            if covers_learned(self._scope, weights, hit=held.__contains__)
         }

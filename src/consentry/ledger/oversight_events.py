@@ -130,14 +130,27 @@ class LeaseGranted(PlainBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseEnded(PlainBody):
-    """A job reads no longer. `order` is the suspension that made it stop, if one did; `step` its last, if it said."""
+class LeaseEndedV1(PlainBody):
+    """A job reads no longer: as it was said while one of those that hit it was named. Not written any more."""
 
     KIND: ClassVar[str] = "lease.ended"
 
     lease: str
     how: LeaseEnd
     order: str | None
+    step: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseEnded(PlainBody):
+    """A job reads no longer. `orders` are the suspensions that hit its lease then; `step` its last, if it said."""
+
+    KIND: ClassVar[str] = "lease.ended"
+    VERSION: ClassVar[int] = 2
+
+    lease: str
+    how: LeaseEnd
+    orders: tuple[str, ...]
     step: int | None
 
 
@@ -174,6 +187,7 @@ OversightBody = (
     | OrderDrainedV1
     | OrderDrained
     | LeaseGranted
+    | LeaseEndedV1
     | LeaseEnded
     | ItemsConsumed
     | ModelCheckpointWritten

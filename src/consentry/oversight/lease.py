@@ -30,11 +30,14 @@ from consentry.ledger.oversight_events import (
     ItemsConsumed,
     LeaseEnd,
     LeaseEnded,
+    LeaseEndedV1,
     LeaseGranted,
     ModelCheckpointWritten,
 )
 from consentry.policy.choice import Seconds
 
+_Later = LeaseEndedV1 | LeaseEnded | ItemsConsumed | ModelCheckpointWritten
+"""What is said of a lease once it is granted."""
 DEFAULT_TTL_MS = 60_000
 SHORTEST_TTL_MS, LONGEST_TTL_MS = 1_000, 3_600_000
 _MARGIN = 0.05
@@ -48,7 +51,8 @@ class Ended:
     how: LeaseEnd
     position: int
     at: Seconds
-    order: str | None
+    orders: tuple[str, ...]
+    """All that hit it then, or one of them, where the ledger names but one."""
     step: int | None
 
 
@@ -125,12 +129,8 @@ class Leases:
         return tuple(self._leases[name] for name in tuple(self._open))
 
     def ended_by(self, order: str) -> tuple[Lease, ...]:
-        """Return the leases whose end names an order, in the order in which they did: one of those that hit them."""
+        """Return the leases that an order hit when they ended, in the order in which they did."""
         return tuple(self._leases[name] for name in self._ended_by.get(order, ()))
-
-    def made_to_stop(self) -> tuple[Lease, ...]:
-        """Return the leases that any order hit when they ended."""
-        return tuple(self._leases[name] for names in tuple(self._ended_by.values()) for name in tuple(names))
 
     def open_at(self, position: int) -> tuple[Lease, ...]:
         """Return the leases that were open when the event at a position was said, as they are now, oldest first."""
@@ -153,28 +153,34 @@ class Leases:
                 granted_at=event.recorded_at,
             )
             self._open[body.lease] = None
-        elif isinstance(body, LeaseEnded | ItemsConsumed | ModelCheckpointWritten) and body.lease in self._leases:
+        elif isinstance(body, _Later) and body.lease in self._leases:
             if isinstance(body, ItemsConsumed):
                 if self.knows(body):
                     return
                 self._reported.setdefault(body.lease, set()).add(_steps(body))
-            elif isinstance(body, LeaseEnded) and self._leases[body.lease].ended is None:
+            elif isinstance(body, LeaseEndedV1 | LeaseEnded) and self._leases[body.lease].ended is None:
                 self._open.pop(body.lease, None)
                 self._ended.setdefault(body.lease)
-                if body.order is not None:
-                    self._ended_by.setdefault(body.order, []).append(body.lease)
+                for order in _orders(body):
+                    self._ended_by.setdefault(order, []).append(body.lease)
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
 
 
-def _after(lease: Lease, body: LeaseEnded | ItemsConsumed | ModelCheckpointWritten, event: Event) -> Lease:
+def _after(lease: Lease, body: _Later, event: Event) -> Lease:
     if isinstance(body, ItemsConsumed):
         step = body.to_step if lease.step is None else max(lease.step, body.to_step)
         return replace(lease, step=step, items=lease.items + body.items)
     if isinstance(body, ModelCheckpointWritten):
         others = (each for each in lease.model_checkpoints if replace(each[1], quarantined=body.quarantined) != body)
         return replace(lease, model_checkpoints=(*others, (event.position, body)))
-    ended = Ended(how=body.how, position=event.position, at=event.recorded_at, order=body.order, step=body.step)
+    ended = Ended(how=body.how, position=event.position, at=event.recorded_at, orders=_orders(body), step=body.step)
     return replace(lease, ended=lease.ended or ended)
+
+
+def _orders(body: LeaseEndedV1 | LeaseEnded) -> tuple[str, ...]:
+    if isinstance(body, LeaseEnded):
+        return body.orders
+    return () if body.order is None else (body.order,)
 
 
 def _steps(report: ItemsConsumed) -> tuple[int, int, Digest]:
