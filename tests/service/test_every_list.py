@@ -56,7 +56,7 @@ SHORT = {
     "compare_policies": {"lines"},  # as many as rules
     "explanation": {"found.reasons", "person.reasons"},  # of one decision
     "frame": {"shown"},  # the pages there are
-    "model": {"serving.reasons", "certificates"},  # why it is held, and one for each time it was destroyed
+    "model": {"model.why", "certificates"},  # why it is held, and one for each time it was destroyed
     "notice": {"servings", "waiting"},  # the last ones, cut before; the rules and cases that wait for it
     "objections": {"rows"},  # a page of them: `BY_A_FORM`
     "objection": {

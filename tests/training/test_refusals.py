@@ -47,12 +47,15 @@ ON_THE_WAY = (
 ELSEWHERE = {
     "release-suspended",
     "release-old-terms",
+    "ledger-outcome-unknown",
     "serve-token-damaged",
     "platform-no-home",
     "platform-other-address",
     "platform-unusable",
 }
-"""What these modules raise for whoever asks for a release itself, and before a server answers anybody."""
+"""What these modules raise for whoever asks for a release itself, or says what reaches into releases, and before a
+server answers anybody.
+"""
 
 
 def raised(path: Path) -> Iterator[str]:

@@ -23,8 +23,6 @@ from consentry.errors import UnavailableError
 
 Array = npt.NDArray[Any]
 
-_SMALL = 1 << 16
-"""Bytes of an array that is read rather than mapped: a process may have 65,530 mappings on Linux."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _HEADERS = Lock()
 _SYSTEM = ctypes.CDLL(None, use_errno=True)
@@ -93,8 +91,6 @@ def _mapped(path: Path) -> Array:
         offset, size = stream.tell(), os.fstat(stream.fileno()).st_size
         if size != offset + count * dtype.itemsize:
             raise ValueError("a file has another size than its array")
-        if size <= _SMALL:
-            return np.frombuffer(stream.read(), dtype)
         return _Mapping(stream, size).array(dtype, count=count, offset=offset)
 
 
