@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.corpus.intact import with_digests
-from consentry.corpus.registration import register
+from consentry.corpus.registration import open_as_of, register
 from consentry.digests import canonical_json
 from consentry.ledger.events import CorpusRegistered
 from consentry.ledger.oversight_events import Origin
@@ -147,11 +148,8 @@ def test_an_interrupted_registration_is_made_up_for_by_the_next(place: tuple[Pat
     release, desk = built(deployment), deployment.control.desk
     damage(desk.corpora, "posting_person", 200)
     say(deployment, "ada", reach=Reach.EVERYTHING)
-    parts = desk.parts
-    for _ in range(2):
-        done = register(
-            folder / "corpus.toml", desk.corpora, identities=parts.pseudonyms.identities, threads=parts.runner
-        )
+    interrupted(folder, deployment)
+    done = interrupted(folder, deployment)
     assert (done.built, done.kept, done.replaced.mended) == (0, 2, 1)
     assert again(folder, deployment).replaced.mended == 1
     assert handed_out(deployment, release) == {"b1", "b3"}
@@ -269,6 +267,112 @@ def test_who_is_not_found_leaves_also_once_what_was_damaged_is_removed(
         assert events(other) == before
     finally:
         other.close()
+
+
+@pytest.mark.parametrize("removed", ["network/sidecars", "network"])
+def test_so_do_they_where_the_registration_after_that_is_interrupted(
+    place: tuple[Path, Deployment], removed: str
+) -> None:
+    """Once what was lost is named no more, only what was written down tells of it."""
+    folder, deployment = place
+    release, desk = built(deployment), deployment.control.desk
+    damage(desk.corpora, "posting_person", 200)
+    digest_anew(sidecar_of(desk.corpora))
+    say(deployment, "ada", reach=Reach.EVERYTHING)
+    assert "a1" in handed_out(deployment, release)
+    shutil.rmtree(desk.corpora / removed)
+    interrupted(folder, deployment)
+    interrupted(folder, deployment)
+    again(folder, deployment)
+    assert handed_out(deployment, release) == {"b1", "b3"}
+    before = events(deployment)
+    assert again(folder, deployment).replaced.mended == 0
+    assert events(deployment) == before
+
+
+def test_so_do_they_where_it_was_interrupted_before_anything_named_what_was_built(
+    place: tuple[Path, Deployment],
+) -> None:
+    folder, deployment = place
+    release, desk = built(deployment), deployment.control.desk
+    damage(desk.corpora, "posting_person", 200)
+    digest_anew(sidecar_of(desk.corpora))
+    say(deployment, "ada", reach=Reach.EVERYTHING)
+    assert "a1" in handed_out(deployment, release)
+    shutil.rmtree(desk.corpora / "network" / "sidecars")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("consentry.corpus.lost.note", interrupt)
+        interrupted(folder, deployment)
+    assert again(folder, deployment).replaced.mended == 2
+    assert handed_out(deployment, release) == {"b1", "b3"}
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def interrupted(folder: Path, deployment: Deployment) -> Any:
+    """Register, and end before anybody is told."""
+    desk = deployment.control.desk
+    return register(
+        folder / "corpus.toml",
+        desk.corpora,
+        identities=desk.parts.pseudonyms.identities,
+        threads=desk.parts.runner,
+        numbered=lambda name: desk.present().state.corpora[name].position + 1,
+    )
+
+
+def test_so_do_they_where_the_file_was_touched_as_well(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    release, corpora = built(deployment), deployment.control.desk.corpora
+    damage(corpora, "posting_person", 200)
+    digest_anew(sidecar_of(corpora))
+    say(deployment, "ada", reach=Reach.EVERYTHING)
+    assert "a1" in handed_out(deployment, release)
+    shutil.rmtree(sidecar_of(corpora))
+    os.utime(folder / FIRST, ns=(1, 1))
+    assert again(folder, deployment).replaced.mended == 1
+    assert handed_out(deployment, release) == {"b1", "b3"}
+
+
+def test_what_a_release_was_sealed_with_stands_again_once_it_was_lost(place: tuple[Path, Deployment]) -> None:
+    """It is kept aside since the corpus has a further file. Said once, and not at each registration."""
+    folder, deployment = place
+    release, desk = built(deployment), deployment.control.desk
+    snapshot = deployment.control.releases.archive.open(release).manifest.corpus_snapshot
+    write_items(folder / "items" / "2.parquet", [RawItem(id="c1", author="ada", created=BEFORE)])
+    again(folder, deployment)
+    shutil.rmtree(sidecar_of(desk.corpora))
+    assert again(folder, deployment).replaced.mended == 1
+    known = open_as_of(desk.corpora, "network", snapshot=snapshot)
+    assert known is not None
+    assert {sidecar.folder for sidecar in known.sidecars} <= {each.folder for each in desk.corpus("network").sidecars}
+    assert again(folder, deployment).replaced.mended == 0
+
+
+@pytest.mark.parametrize("removed", ["network/sidecars", "network"])
+def test_whoever_has_it_open_goes_on_with_what_is_built_in_place_of_what_was_removed(
+    place: tuple[Path, Deployment], removed: str
+) -> None:
+    """It is the same snapshot, of the same files; a name that came again would be taken for what is open."""
+    folder, deployment = place
+    corpora = deployment.control.desk.corpora
+    damage(corpora, "klass")
+    digest_anew(sidecar_of(corpora))
+    names = {each.name for each in (corpora / "network" / "sidecars").iterdir()}
+    assert handed_out(deployment, built(deployment)) == {"a1", "b1", "b2", "b3"}
+    for _ in range(2):
+        shutil.rmtree(corpora / removed)
+        other = open_deployment(folder / "home")
+        try:
+            again(folder, other)
+        finally:
+            other.close()
+        there = {each.name for each in (corpora / "network" / "sidecars").iterdir()}
+        assert not there & names
+        names |= there
+        assert handed_out(deployment, built(deployment)) == {"a1", "b1", "b3"}
 
 
 def test_what_cannot_be_read_any_more_is_said_to_be_lost(ready: Terminal) -> None:

@@ -24,6 +24,7 @@ from consentry.ledger.events import (
     made_too_late,
 )
 from consentry.ledger.groups import parted
+from consentry.ledger.state import Registered
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet, withdrawals
 from consentry.progress import Progress
@@ -80,16 +81,20 @@ class StatementVerbs:
             identities=self.desk.parts.pseudonyms.identities,
             threads=self.desk.parts.runner,
             erased=self.desk.erased,
+            numbered=lambda name: known.position + 1 if (known := self._registered(name)) is not None else 0,
             progress=progress,
         )
-        known = self.desk.present().state.corpora.get(done.corpus.name)
-        mended = known is not None and (done.replaced.mended > 0 or not done.remembered)
+        known = self._registered(done.corpus.name)
+        mended = known is not None and (done.replaced.mended > 0 or done.lost.everything)
         if known is None or known.snapshot != done.corpus.snapshot or mended:
             self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
         self.amendments.hear_of(done.corpus.name, mended=mended)
         # INVARIANT: the event comes first. No release is sealed after it with what was in force before.
         forget_earlier(self.desk.corpora, done.corpus.name, wanted=self.archive.snapshots())
         return done
+
+    def _registered(self, name: str) -> Registered | None:
+        return self.desk.present().state.corpora.get(name)
 
     def load_people(
         self, descriptor: Path, *, batches: Iterable[Any] | None = None, progress: Progress | None = None

@@ -4,6 +4,7 @@
       corpus.json          where the files are, and the newest snapshot; written last
       earlier/<snapshot>.json  the same of snapshots before, as long as a sealed release was made from them
       item_classes.json    what the codes in the sidecars mean; each sidecar pins those it was built with
+      lost.json            what was lost, until all that follows from that is done (`lost.py`)
       lock                 held by the process that registers
       sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor. If the file has
                            other bytes though these are the same, or one was damaged, `<key>-2`, and so on
@@ -25,16 +26,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consentry.corpus import heads
+from consentry.corpus import heads, lost
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.difference import Seats, nobody
-from consentry.corpus.intact import Altered, Replaced, altered, is_lost, kept, replaced
+from consentry.corpus.intact import Altered, Replaced, altered, kept, replaced
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.mistakes import each_once
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
 from consentry.corpus.sidecar_build import build, check
+from consentry.corpus.sidecar_names import SidecarNames, finished
 from consentry.corpus.unique_ids import Threads, first_rows, not_unique, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
@@ -80,16 +82,16 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What registering did: how many sidecars were built and how many were still good, and which were `replaced`.
+    """What registering did: how many sidecars were built and how many were still good, and which were replaced or lost.
 
-    `remembered`: whether what was registered before was known here.
+    Those that were lost are among the `replaced` where something stands in for them.
     """
 
     corpus: Corpus
     built: int
     kept: int
     replaced: Replaced
-    remembered: bool
+    lost: lost.Lost
 
 
 def read_descriptor(path: Path, *, queried: bool = False) -> CorpusDescriptor:
@@ -108,6 +110,7 @@ def register(
     identities: Callable[[str], Identities],
     threads: Threads,
     erased: Callable[[], Seats] = nobody,
+    numbered: Callable[[str], int] = lambda _: 0,
     progress: Progress | None = None,
 ) -> Registration:
     """Bring the corpus folder up to date with the content files. Interrupted, the snapshot before stays in force.
@@ -118,6 +121,7 @@ def register(
         identities: what turns ids into seats and keys, for the corpus of that name.
         threads: where the work is done.
         erased: the seats of people who were erased.
+        numbered: a number that no sidecar of the corpus of that name had, for where nobody knows what was registered.
         progress: called with the number of items read since the last call.
     """
     text = read_text(path, like=_EXAMPLE)
@@ -126,7 +130,11 @@ def register(
     home.mkdir(parents=True, exist_ok=True)
     # Two registrations at a time would give one code to two item classes.
     with only_one(home / _LOCK):
-        registering = _Registering(home, path.parent.resolve(), descriptor, ItemClasses.load(home / _CLASSES))
+        gone = lost.in_force(home, home / _SIDECARS) | lost.noted(home)
+        behind = numbered(descriptor.name) if gone.everything else 0
+        names = SidecarNames(heads.named_sidecars(home), folder=home / _SIDECARS, behind=behind)
+        classes = ItemClasses.load(home / _CLASSES)
+        registering = _Registering(home, path.parent.resolve(), descriptor, classes, names, gone)
         done = registering.register(identities(descriptor.name), threads=threads, erased=erased, progress=progress)
         registering.commit(done, text)
         return done
@@ -140,6 +148,8 @@ class _Registering:
     base: Path
     descriptor: CorpusDescriptor
     classes: ItemClasses
+    names: SidecarNames
+    gone: lost.Lost
 
     def register(
         self, identities: Identities, *, threads: Threads, erased: Callable[[], Seats], progress: Progress | None
@@ -169,18 +179,20 @@ class _Registering:
             items=self.classes.members,
         )
         anew = replaced(bad.values(), by={sidecar.pin: sidecar.folder for sidecar in sidecars})
+        by = {source.key: sidecar.folder.name for source, sidecar in zip(sources, sidecars, strict=True)}
+        stand_in = lost.stood_in_for(self.home, self.home / _SIDECARS, by=by)
+        gone = self.gone | lost.Lost(frozenset(stand_in), everything=False)
         return Registration(
             corpus=corpus,
             built=len(stale),
             kept=len(sources) - len(stale),
-            replaced=anew._replace(mended=anew.mended + sum(place.lost for place in places)),
-            remembered=any(heads.readable(self.home / heads.HEAD)),
+            replaced=Replaced({**anew.names, **stand_in}, anew.mended + len(gone.names)),
+            lost=gone,
         )
 
     def _altered(self, sources: Sequence[_Source], threads: Threads, *, progress: Progress | None) -> list[Altered]:
         sizes, by = {each.name: each.path.stat().st_size for each in sources}, self.descriptor.digest
-        there = self.home.glob(f"{_SIDECARS}/*")
-        return altered(there, descriptor=by, sizes=sizes, threads=threads, progress=progress)
+        return altered(finished(self.home / _SIDECARS), descriptor=by, sizes=sizes, threads=threads, progress=progress)
 
     def _check(self, sources: Sequence[_Source], threads: Threads) -> None:
         """Refuse files that are not what the descriptor says, with all their mistakes, before any of them is read."""
@@ -233,24 +245,22 @@ class _Registering:
             aside = heads.aside(self.home, before["snapshot"])
             aside.parent.mkdir(exist_ok=True)
             replace_file(aside, canonical_json(before))
+        # Before what was lost is named no more: what follows from it is done, also if this ends here.
+        lost.note(self.home, done.lost)
         heads.rename_sidecars(self.home, done.replaced.names)
         # COMMIT POINT of a registration.
         replace_file(self.home / heads.HEAD, canonical_json(head))
 
     def _place(self, source: _Source, bad: Collection[Path]) -> _Place:
-        """Return where the sidecar of a file is, or is to be built: behind all that are named.
+        """Return where the sidecar of a file is, or is to be built.
 
-        INVARIANT: no name comes again while a head has it or a later one. Whoever opened a corpus goes by its names.
+        One that no head names may be there: a registration before may have been interrupted once it was built.
         """
-        named = {name for name in heads.named_sidecars(self.home) if name.startswith(source.key)}
-        free = self.home / _SIDECARS / source.key_after(named)
-        # Free does not mean that there is none: a registration before may have been interrupted once it was built.
-        for folder in (*(self.home / _SIDECARS / name for name in sorted(named)), free):
-            if folder in bad:
-                continue
-            if self._is_usable(folder, source.name):
+        for name in self.names.of(source.key):
+            folder = self.home / _SIDECARS / name
+            if folder not in bad and self._is_usable(folder, source.name):
                 return _Place(folder, usable=True)
-        return _Place(free, lost=any(is_lost(self.home / _SIDECARS / name) for name in named))
+        return _Place(self.home / _SIDECARS / self.names.free(source.key), usable=False)
 
     def _is_usable(self, folder: Path, name: str) -> bool:
         pin_of_classes = self.classes.pin
@@ -258,11 +268,10 @@ class _Registering:
 
 
 class _Place(NamedTuple):
-    """The folder of a sidecar, whether there is one in it that can be used, and whether one of before was lost."""
+    """The folder of a sidecar, and whether there is one in it that can be used."""
 
     folder: Path
-    usable: bool = False
-    lost: bool = False
+    usable: bool
 
 
 class _Source(NamedTuple):
@@ -277,11 +286,6 @@ class _Source(NamedTuple):
         name, stat = os.path.relpath(path, base), path.stat()
         key = digest_json([name, stat.st_size, str(stat.st_mtime_ns), descriptor.digest])
         return cls(path, name, key.removeprefix("sha256:")[:24])
-
-    def key_after(self, named: Collection[str]) -> str:
-        """Return the name of a sidecar that follows those that are named already."""
-        numbers = [int(name.rpartition("-")[2]) if "-" in name else 1 for name in named]
-        return f"{self.key}-{max(numbers) + 1}" if numbers else self.key
 
 
 def open_corpus(folder: Path, name: str, *, like: Corpus | None = None) -> Corpus:
@@ -333,10 +337,12 @@ def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest] | None
 
     None: nobody knows which are wanted, so all are.
 
-    The caller answers for nobody sealing a release any more with a snapshot that is neither wanted nor in force.
+    The caller answers for nobody sealing a release any more with a snapshot that is neither wanted nor in force, and
+    for having looked again for whoever withdrew, if something was damaged or lost.
     """
     home = folder / name
     with only_one(home / _LOCK):
+        lost.forget(home)
         _, *earlier = heads.documents(home)
         for document in earlier:
             if wanted is not None and f"sha256:{document.stem}" not in wanted:

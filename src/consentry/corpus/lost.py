@@ -1,0 +1,83 @@
+"""Sidecars of which nothing can be told any more: they are gone, or their heads cannot be read.
+
+    corpora/<name>/lost.json   those that a registration stands in for, until who withdrew was looked for again
+
+Whoever said no meanwhile may not have been found by them. Nothing is left of them once others are named in their place,
+so they are written down before that: a registration that is interrupted after it is made up for by the next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from consentry.corpus import heads
+from consentry.corpus.intact import is_lost
+from consentry.digests import canonical_json
+from consentry.durable import replace_file
+
+_NOTE = "lost.json"
+
+
+class Lost(NamedTuple):
+    """The names of sidecars that were lost. `everything`: nobody knows any more what was registered."""
+
+    names: frozenset[str]
+    everything: bool
+
+    def __or__(self, other: Lost) -> Self:
+        return type(self)(self.names | other.names, self.everything or other.everything)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was lost."""
+        return not self.names and not self.everything
+
+
+def in_force(home: Path, sidecars: Path) -> Lost:
+    """Return what was lost of the sidecars that are in force."""
+    for head in heads.readable(home / heads.HEAD):
+        return Lost(frozenset(_gone(head["sidecars"], sidecars)), everything=False)
+    return Lost(frozenset(), everything=True)
+
+
+def stood_in_for(home: Path, sidecars: Path, *, by: Mapping[str, str]) -> dict[str, str]:
+    """Return for lost sidecars that some head names what stands in for them: a sidecar of the same file as it is now.
+
+    Args:
+        home: the folder of the corpus.
+        sidecars: where its sidecars are.
+        by: the names of sidecars by the keys of their files.
+    """
+    gone = _gone(heads.named_sidecars(home), sidecars)
+    return {name: by[key] for name in gone if (key := name.partition("-")[0]) in by}
+
+
+def noted(home: Path) -> Lost:
+    """Return what was written down, which nobody made up for yet."""
+    with suppress(FileNotFoundError):
+        found: Any = None
+        with suppress(ValueError):
+            found = json.loads((home / _NOTE).read_bytes())
+        if isinstance(found, dict) and isinstance(found.get("sidecars"), list):
+            return Lost(frozenset(map(str, found["sidecars"])), everything=bool(found.get("everything")))
+        return Lost(frozenset(), everything=True)
+    return Lost(frozenset(), everything=False)
+
+
+def note(home: Path, lost: Lost) -> None:
+    """Write down what was lost; durable when this returns."""
+    if not lost.nothing:
+        replace_file(home / _NOTE, canonical_json({"sidecars": sorted(lost.names), "everything": lost.everything}))
+
+
+def forget(home: Path) -> None:
+    """Remove what was written down: who withdrew was looked for again."""
+    (home / _NOTE).unlink(missing_ok=True)
+
+
+def _gone(names: Iterable[str], sidecars: Path) -> set[str]:
+    return {name for name in names if is_lost(sidecars / name)}

@@ -1,0 +1,39 @@
+"""What is known of sidecars of which nothing can be told, and which names are free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from consentry.corpus.lost import Lost, forget, note, noted
+from consentry.corpus.sidecar_names import SidecarNames
+
+NOTHING = Lost(frozenset(), everything=False)
+
+
+@pytest.mark.parametrize("lost", [Lost(frozenset({"a", "b-2"}), everything=False), Lost(frozenset(), everything=True)])
+def test_what_was_lost_is_known_until_it_is_forgotten(tmp_path: Path, lost: Lost) -> None:
+    assert noted(tmp_path) == NOTHING
+    note(tmp_path, lost)
+    note(tmp_path, NOTHING)
+    assert noted(tmp_path) == lost
+    forget(tmp_path)
+    forget(tmp_path)
+    assert noted(tmp_path) == NOTHING
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b'{"sidecars": 1}'])
+def test_a_note_that_cannot_be_read_is_of_everything(tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "lost.json").write_bytes(damaged)
+    assert noted(tmp_path) == Lost(frozenset(), everything=True)
+
+
+def test_a_name_that_is_taken_never_comes_again(tmp_path: Path) -> None:
+    for name in ("ab", "ab-10", "ab-11.staged", "ab-copy", "cd-2", "other"):
+        (tmp_path / name).mkdir()
+    names = SidecarNames(["ab-9", "ef"], folder=tmp_path, behind=0)
+    assert names.of("ab") == ["ab", "ab-9", "ab-10"]
+    assert [names.free(key) for key in ("ab", "cd", "ef", "12")] == ["ab-11", "cd-3", "ef-2", "12"]
+    beyond = SidecarNames(["ab-9"], folder=tmp_path / "none", behind=20)
+    assert [beyond.free(key) for key in ("ab", "12")] == ["ab-21", "12-21"]
