@@ -300,9 +300,10 @@ def test_so_do_they_where_it_was_interrupted_before_anything_named_what_was_buil
     say(deployment, "ada", reach=Reach.EVERYTHING)
     assert "a1" in handed_out(deployment, release)
     shutil.rmtree(desk.corpora / "network" / "sidecars")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("consentry.corpus.lost.note", interrupt)
-        interrupted(folder, deployment)
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(folder, deployment)
     assert again(folder, deployment).replaced.mended == 2
     assert handed_out(deployment, release) == {"b1", "b3"}
 
