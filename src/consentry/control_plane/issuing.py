@@ -184,13 +184,13 @@ class Issuing:
     def note_if_unread(self, order: Order, *, tables: Path) -> Order | None:
         """Note at once that nobody reads what an order hits, if nobody read anything: no lease, and no table.
 
-        So are older orders that nobody came to note. Return the order as it is then; None: a lease was open when one of
-        them was given, or a table stands, so it has to be found out what they hit, for which people are looked at.
+        So are older orders that nobody came to note. Return the order as it is then; None: one of them may hit a lease
+        (`_may_hit`), or a table stands, so it has to be found out what they hit, for which people are looked at.
         """
         # First these, then the tables: an order that is given meanwhile may hit a table that is written before it.
         overseen = self.place.present().overseen
         waiting = [each for each in overseen.orders if each.drained is None]
-        if any(overseen.leases.open_at(each.position) for each in waiting) or not is_empty(tables):
+        if any(_may_hit(each, overseen) for each in waiting) or not is_empty(tables):
             return None
         self.note_drained([done for each in waiting if (done := self.drained(each, ())) is not None])
         return self._known(order.order)
@@ -199,6 +199,12 @@ class Issuing:
         order = self.place.present().overseen.orders.get(name)
         assert order is not None, "an order that was appended is known"
         return order
+
+
+def _may_hit(order: Order, overseen: Overseen) -> bool:
+    """Say whether a lease was open when an order was given, or came to it later and has ended since."""
+    leases = overseen.leases
+    return bool(leases.open_at(order.position) or leases.ended_by(order.order) or overseen.perhaps_ended_by(order))
 
 
 def _more(order: Order, leases: int) -> bool:
