@@ -16,6 +16,7 @@ from consentry.control_plane.hits import Hits, why_barred
 from consentry.control_plane.issue_times import IssueTimes
 from consentry.control_plane.issuing import Issuing
 from consentry.control_plane.known import Known
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.what_if import WhatIf
 from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle
@@ -62,9 +63,10 @@ class OrderVerbs:
 
     def settle(self, name: str) -> Order:
         """Do what follows from an order that was given: tables go, and that nobody reads it is noted. Return it."""
-        self.drain()
-        order = self.get(name)
-        self.handouts.remove()
+        with once_recorded():
+            self.drain()
+            order = self.get(name)
+            self.handouts.remove()
         return order
 
     def require(self, scope: Scope, case: str) -> None:
