@@ -29,6 +29,7 @@ ON_THE_WAY = (
     "control_plane/leases.py",
     "control_plane/lease_reading.py",
     "control_plane/amendments.py",
+    "control_plane/once_recorded.py",
     "control_plane/archive.py",
     "control_plane/hits.py",
     "oversight/lease.py",
@@ -47,15 +48,12 @@ ON_THE_WAY = (
 ELSEWHERE = {
     "release-suspended",
     "release-old-terms",
-    "ledger-outcome-unknown",
     "serve-token-damaged",
     "platform-no-home",
     "platform-other-address",
     "platform-unusable",
 }
-"""What these modules raise for whoever asks for a release itself, or says what reaches into releases, and before a
-server answers anybody.
-"""
+"""What these modules raise for whoever asks for a release itself, and before a server answers anybody."""
 
 
 def raised(path: Path) -> Iterator[str]:

@@ -18,14 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from pyroaring import BitMap64
 
+from consentry.control_plane import newest_word
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.leaving import Leaving
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.other_bytes import OtherBytes
 from consentry.control_plane.redescribed import Redescribed
 from consentry.control_plane.removals import Removals
-from consentry.errors import ConflictError, ConsentryError, UnavailableError
+from consentry.errors import ConflictError, ConsentryError
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.ledger.state import Registered
 from consentry.policy.vocabulary import Purpose
@@ -146,14 +148,8 @@ class AmendmentVerbs:
         Raises:
             UnavailableError: the ledger does not answer any more. Nobody may take it that nothing was recorded.
         """
-        try:
+        with once_recorded("perhaps no release follows it yet"):
             return self.amend()
-        except UnavailableError as error:
-            raise UnavailableError(
-                "ledger-outcome-unknown",
-                f"it is recorded, but perhaps no release follows it yet: {error.message}",
-                help="they do when the ledger answers: read it, then retry what is missing",
-            ) from error
 
     def hear_of(self, corpus: str, *, mended: bool = False) -> list[str]:
         """Amend the releases from a corpus that have not heard of another descriptor of it, and return those amended.
@@ -331,7 +327,8 @@ class AmendmentVerbs:
             left = [body for body in bodies if releases[body.release].withdrawn is None]
             positions = session.append(left) if left else range(0)
         if positions:
-            self.desk.write_down(positions[-1])
+            # Of itself: what somebody asked for is not recorded by that.
+            newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=positions[-1])
         with self.desk.lock:
             self.desk.present()
         return [body.release for body in left]

@@ -6,6 +6,7 @@ They are documents in the object store; the ledger names them by digest. They ho
 from __future__ import annotations
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle
 from consentry.errors import InputError
 from consentry.ledger.case_events import AssessmentBound, AssessmentKind, Handle
@@ -38,7 +39,8 @@ class AssessmentVerbs:
             by=by,
         )
         (position,) = self.desk.parts.ledger.append([body])
-        return next(each for each in self.desk.present().overseen.assessments if each.position == position)
+        with once_recorded():
+            return next(each for each in self.desk.present().overseen.assessments if each.position == position)
 
     def every(self) -> list[Assessment]:
         """Return all assessments, oldest first."""

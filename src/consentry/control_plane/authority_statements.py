@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import is_name, require_texts
 from consentry.digests import Digest, canonical_json
 from consentry.errors import ConflictError, InputError, NotFoundError, PolicyError, StateError
@@ -262,7 +263,8 @@ class AuthorityStatements:
                 opening = [CaseOpened(case=body.case, title=title, reference=body.reference, by=body.by)]
             positions = session.append([*opening, body])
         desk.write_down(positions[-1])
-        desk.present()
+        with once_recorded():
+            desk.present()
 
 
 def _waiting(case: Case, who: Signatory) -> tuple[str, ...]:

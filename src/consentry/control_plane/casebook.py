@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.telling import Telling
 from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.events import Body
@@ -73,4 +74,5 @@ class CaseBook:
             positions = session.append(bodies) if bodies else range(0)
         if positions:
             self.desk.write_down(positions[-1])
-        return self.get(name)
+        with once_recorded(anything=bool(positions)):
+            return self.get(name)

@@ -13,6 +13,7 @@ from consentry.control_plane.agreement import Agreed, require_first_time
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import ConditionVerbs
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.telling import Narrowing
 from consentry.control_plane.wording import require_handle, require_texts
@@ -73,7 +74,8 @@ class CaseVerbs:
                 raise ConflictError("case-known", f"there is a case `{name}`", help="give another name")
             (position,) = session.append([CaseOpened(case=name, title=title, reference=reference, by=by)])
         self.desk.write_down(position)
-        return self.book.get(name)
+        with once_recorded():
+            return self.book.get(name)
 
     def every(self) -> list[Case]:
         """Return all cases, oldest first."""
@@ -168,7 +170,8 @@ class CaseVerbs:
                     (position,) = session.append([ApprovalGiven(case=name, step=Step.LIFT, about=None, by=by)])
             if position is not None:
                 self.desk.write_down(position)
-            self.desk.present()
+            with once_recorded(anything=position is not None):
+                self.desk.present()
             return obstacles
 
     def lift(self, name: str, *, by: Handle, reference: str) -> tuple[Obstacle, ...]:
@@ -196,7 +199,8 @@ class CaseVerbs:
                     positions = session.append([*self.orders.ends(sorted(case.orders), OrderEnd.LIFTED), end])
             if positions:
                 self.desk.write_down(positions[-1])
-            self.desk.present()
+            with once_recorded(anything=bool(positions)):
+                self.desk.present()
             return obstacles
 
     def _count(self, name: str, *, narrowing: Narrowing | None = None) -> None:
@@ -276,9 +280,10 @@ class CaseVerbs:
                 positions = session.append(said) if said else range(0)
             if positions:
                 self.desk.write_down(positions[-1])
-            self.desk.present()
-            if agreed.done:
-                self.orders.drain()
+            with once_recorded(anything=bool(positions)):
+                self.desk.present()
+                if agreed.done:
+                    self.orders.drain()
             return agreed
 
     def _narrowed(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from consentry.control_plane import newest_word
 from consentry.control_plane.kept_state import KeptState
 from consentry.control_plane.known import Known, KnownThen
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.table_folder import tables_of
 from consentry.corpus.registration import Corpus, open_corpus
@@ -132,7 +133,8 @@ class Desk:
 
     def write_down(self, position: int) -> None:
         """Write down outside of the ledger a seal or word of oversight that is durable: an older copy is noticed."""
-        newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
+        with once_recorded():
+            newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
 
     def policy(self, name: str) -> tuple[PolicySet, Digest]:
         """Return the policy set in force under a name, with the digest of its document."""

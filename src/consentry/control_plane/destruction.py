@@ -21,6 +21,7 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.model_story import left_json, unrecorded_json
 from consentry.control_plane.models import ModelVerbs, require_reason
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle
 from consentry.corpus.registration import open_corpus
 from consentry.digests import Digest, NotPlainError, canonical_json, digest_file, plain_files
@@ -66,6 +67,12 @@ class DestructionVerbs:
             self.models.say(DestructionBegun(what=what, name=name, plan=document, files=len(plan.files), by=by))
             begun = self.desk.newest.overseen.destructions.open(what, name)
             assert begun is not None, "what was begun is open"
+        with once_recorded("perhaps it is not done yet, and the same command goes on with it"):
+            return self._carry_out(begun, folder, by=by, withdrawn=withdrawn, progress=progress)
+
+    def _carry_out(
+        self, begun: Destruction, folder: Path, *, by: str, withdrawn: int, progress: Progress | None
+    ) -> dict[str, Any]:
         plan = Plan.from_bytes(self.desk.parts.objects.get(begun.plan))
         if plan.folder != str(folder):
             raise InputError(
@@ -76,12 +83,12 @@ class DestructionVerbs:
         _delete(plan, folder, progress=progress)
         certificate = self._certify(plan, begun, by=by, withdrawn=withdrawn)
         return {
-            "of": str(what),
-            "name": name,
+            "of": str(plan.what),
+            "name": plan.name,
             "certificate": certificate,
             "files": len(plan.files),
             "bytes": sum(file.size for file in plan.files),
-            **(self._left(name) if what is Destroyed.MODEL else {"left": [], "unrecorded": None}),
+            **(self._left(plan.name) if plan.what is Destroyed.MODEL else {"left": [], "unrecorded": None}),
         }
 
     def _certify(self, plan: Plan, begun: Destruction, *, by: str, withdrawn: int) -> Digest:
@@ -129,7 +136,8 @@ class DestructionVerbs:
                 "model-approved-before", f"`{by}` said so before", help="another person has to say so as well"
             )
         self.desk.write_down(position)
-        return {"model": name, "position": position, **self._left(name)}
+        with once_recorded():
+            return {"model": name, "position": position, **self._left(name)}
 
     def _left(self, name: str) -> dict[str, Any]:
         lineage = self.desk.present().overseen.lineage

@@ -280,12 +280,13 @@ class Hits:
         """Return the leases that an order revoked, by what is known, oldest first. The caller holds the lock.
 
         Those that were open when it was given, and of later ones those in which people moved, or content was registered
-        anew, since.
+        anew, since. Where the end of a lease names one order of several, it is found out whether others hit it.
         """
         leases = present.overseen.leases
         found = [lease for lease in self.read_under(order, present) if self.holds(order, lease.release)]
-        later = [lease for lease in leases.open() if lease.fence > order.position]
-        found += [each for each in later if self._stops(order, each.release, each.fence) and self._about(order, each)]
+        later = [each for each in leases.open() if each.fence > order.position]
+        later = [each for each in later if self._stops(order, each.release, each.fence)]
+        found += [each for each in (*later, *present.overseen.perhaps_ended_by(order)) if self._about(order, each)]
         every = {each.lease: each for each in (*found, *leases.ended_by(order.order))}
         return sorted(every.values(), key=lambda each: each.fence)
 

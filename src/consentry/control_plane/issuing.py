@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from consentry.control_plane.issue_times import IssueTimes
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.table_folder import is_empty
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.errors import InputError
@@ -112,8 +113,9 @@ class Issuing:
             )
             self.times.note(body.order)
             positions = session.append([*opening, body, *(along(body.order) if along is not None else ())])
-        self.place.write_down(positions[-1])
-        return self._known(body.order)
+        with once_recorded():
+            self.place.write_down(positions[-1])
+            return self._known(body.order)
 
     def _opening(self, case: str, scope: Scope, reference: str, *, by: Handle | None) -> list[CaseOpened]:
         """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
@@ -184,21 +186,28 @@ class Issuing:
     def note_if_unread(self, order: Order, *, tables: Path) -> Order | None:
         """Note at once that nobody reads what an order hits, if nobody read anything: no lease, and no table.
 
-        So are older orders that nobody came to note. Return the order as it is then; None: a lease was open when one of
-        them was given, or a table stands, so it has to be found out what they hit, for which people are looked at.
+        So are older orders that nobody came to note. Return the order as it is then; None: one of them may hit a lease
+        (`_may_hit`), or a table stands, so it has to be found out what they hit, for which people are looked at.
         """
-        # First these, then the tables: an order that is given meanwhile may hit a table that is written before it.
-        overseen = self.place.present().overseen
-        waiting = [each for each in overseen.orders if each.drained is None]
-        if any(overseen.leases.open_at(each.position) for each in waiting) or not is_empty(tables):
-            return None
-        self.note_drained([done for each in waiting if (done := self.drained(each, ())) is not None])
-        return self._known(order.order)
+        with once_recorded():
+            # First these, then the tables: an order that is given meanwhile may hit a table that is written before it.
+            overseen = self.place.present().overseen
+            waiting = [each for each in overseen.orders if each.drained is None]
+            if any(_may_hit(each, overseen) for each in waiting) or not is_empty(tables):
+                return None
+            self.note_drained([done for each in waiting if (done := self.drained(each, ())) is not None])
+            return self._known(order.order)
 
     def _known(self, name: str) -> Order:
         order = self.place.present().overseen.orders.get(name)
         assert order is not None, "an order that was appended is known"
         return order
+
+
+def _may_hit(order: Order, overseen: Overseen) -> bool:
+    """Say whether a lease was open when an order was given, or came to it later and has ended since."""
+    leases = overseen.leases
+    return bool(leases.open_at(order.position) or leases.ended_by(order.order) or overseen.perhaps_ended_by(order))
 
 
 def _more(order: Order, leases: int) -> bool:

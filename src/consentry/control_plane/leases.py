@@ -16,6 +16,7 @@ from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits, barred
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.wording import require_name
 from consentry.digests import canonical_json, digest
@@ -100,7 +101,8 @@ class LeaseVerbs:
                 self._require_readable(release, model)
                 (fence,) = session.append([body])
             # Before anybody else looks: a lease of which nothing is known is taken for one of before the start.
-            lease = self.get(body.lease)
+            with once_recorded("its holder does not know of it, so that it expires"):
+                lease = self.get(body.lease)
             self.renewals.begin(lease, now=self.desk.parts.uptime())
         self.desk.write_down(fence)
         return lease, secret
@@ -245,8 +247,9 @@ class LeaseVerbs:
             found = self.get(lease)
             found.require_holder(secret=secret)
             self._end(found, how, step=step)
-        self.orders.drain()
-        return self.get(lease)
+        with once_recorded():
+            self.orders.drain()
+            return self.get(lease)
 
     def _end(self, lease: Lease, how: LeaseEnd, *, step: int | None) -> None:
         # Before the head is held: what is found out is remembered.

@@ -9,6 +9,7 @@ import numpy as np
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
@@ -45,6 +46,11 @@ class LookUpVerbs:
             if desk.newest.state.is_erased(named):
                 raise NotFoundError("person-erased", "this person was erased", help="nothing is known of them any more")
             (position,) = session.append([PersonLookedUp(person=named, reason=reason, by=by)])
+        with once_recorded("nothing can be said of this person yet"):
+            return {"person": named, "position": position, **self._found(person, named)}
+
+    def _found(self, person: str, named: Pseudonym) -> dict[str, Any]:
+        desk = self._desk
         with desk.lock:
             present = desk.present()
             index, key = desk.parts.pseudonyms.lookup()
@@ -68,8 +74,6 @@ class LookUpVerbs:
             ]
             corpora = list(present.state.corpora)
         return {
-            "person": named,
-            "position": position,
             "accounts": len(accounts),
             "choices": sorted(choices, key=lambda each: each["position"], reverse=True),
             **found,

@@ -17,6 +17,7 @@ from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.model_holding import HeldModels
 from consentry.control_plane.model_story import became, described, job_json, left_json, loss_json, unrecorded_json
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
 from consentry.errors import InputError, NotFoundError, StateError, names_there_are
@@ -92,7 +93,8 @@ class ModelVerbs:
         """Put something about a model, or what is destroyed, into the ledger, and return the position."""
         (position,) = self.desk.parts.ledger.append([body])
         self.desk.write_down(position)
-        self.desk.present()
+        with once_recorded():
+            self.desk.present()
         return position
 
     def get(self, name: str) -> Model:
@@ -216,7 +218,8 @@ class ModelVerbs:
         if not any(can_take_off(remedy, each, model=name) for each in stands.losses):
             raise self._not_now(name, f"all that it is marked with came with its bases, and `{remedy}` leaves those")
         self.say(RemedyChosen(model=name, remedy=remedy, reason=reason, by=by))
-        return self.standing(name)
+        with once_recorded():
+            return self.standing(name)
 
     def approve_remedy(self, name: str, *, by: str) -> ModelStanding:
         """Approve what the ledger cannot show: two people have to.
@@ -242,7 +245,8 @@ class ModelVerbs:
                 help=f"{APPROVALS} different people have to approve it",
             )
         self._say_of(chosen, RemedyApproved(model=name, by=by), of=model)
-        return self.standing(name)
+        with once_recorded():
+            return self.standing(name)
 
     def finish_remedy(self, name: str, *, by: str, digest: Digest | None = None) -> ModelStanding:
         """Say that the chosen remedy is done; it covers what was withdrawn before it was chosen.
@@ -272,7 +276,8 @@ class ModelVerbs:
             )
         done = ModelRemedied(model=name, remedy=chosen.remedy, chosen=chosen.position, digest=digest, by=by)
         self._say_of(chosen, done, of=model)
-        return self.standing(name)
+        with once_recorded():
+            return self.standing(name)
 
     def _takes_two(self, model: Model, chosen: Choice | None) -> bool:
         """Say whether what was chosen is done by the word of two people, as far as is known now."""

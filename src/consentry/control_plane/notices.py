@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
@@ -71,7 +72,8 @@ class NoticeVerbs:
             by=by,
         )
         (position,) = self.desk.parts.ledger.append([body])
-        return next(each for each in self.get(notice).versions if each.position == position)
+        with once_recorded():
+            return next(each for each in self.get(notice).versions if each.position == position)
 
     def every(self) -> list[Notice]:
         """Return all notices that were written or served."""

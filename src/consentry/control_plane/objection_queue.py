@@ -18,6 +18,7 @@ from consentry.control_plane import asker
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.match_in_part import known_person, require_rest, what_stays
 from consentry.control_plane.objection_texts import ObjectionTexts, Told, require_words
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle
 from consentry.corpus.registration import open_corpus
 from consentry.errors import InputError, NotFoundError
@@ -375,7 +376,8 @@ class ObjectionQueue:
             body = ObjectionErased(objection=name, texts=0, by=by)
             require_possible(self._texts.objection(name), body, at=self._desk.parts.clock())
         for start in range(0, len(names), _ERASED_AT_ONCE):
-            self._desk.parts.personal.forget(names[start : start + _ERASED_AT_ONCE], by=by)
+            with once_recorded("perhaps not of all of them", anything=start > 0):
+                self._desk.parts.personal.forget(names[start : start + _ERASED_AT_ONCE], by=by)
         return len(names)
 
     def expire(self, *, before: Seconds, by: Handle) -> int:

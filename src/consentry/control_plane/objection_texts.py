@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.digests import canonical_json
 from consentry.errors import InputError, NotFoundError
 from consentry.ledger.envelope import Event
@@ -26,6 +27,7 @@ MOST_CHARACTERS = 10_000
 _READ_AT_ONCE = 200
 _SAID_AT_ONCE = 100
 """Of many alike: renewals of leases wait for the head."""
+_IN_PART = "perhaps not of all that say the same"
 _HIDDEN = ("taken", "noted")
 """What staff do among themselves; the objector does not see it."""
 _FOR_STAFF = ("by", "person", "corpus", "items", "stays")
@@ -117,12 +119,13 @@ class ObjectionTexts:
         """
         self._desk.present()
         for start in range(0, len(also) + 1, _SAID_AT_ONCE):
-            with self._desk.at_head() as session:
+            with once_recorded(_IN_PART, anything=start > 0), self._desk.at_head() as session:
                 for each in [objection, *also][start : start + _SAID_AT_ONCE]:
                     found = self._known(each)
                     if each == objection or (found.open and not found.erased):
                         self._say(session, found, say(found))
-        return self.objection(objection)
+        with once_recorded():
+            return self.objection(objection)
 
     def _say(self, session: SealingSession, found: Objection, said: Sequence[tuple[Body, ...]]) -> None:
         for bodies in said:

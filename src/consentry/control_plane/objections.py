@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.match_in_part import followed_in_part
 from consentry.control_plane.objection_texts import ObjectionTexts, Told, for_objector, require_words
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle
 from consentry.digests import canonical_json, digest
 from consentry.errors import NotFoundError
@@ -98,7 +99,8 @@ class Objections:
         told = self._texts.told(objection, "received", beside=beside, by=by, **said)
         ledger = self._desk.parts.ledger
         position = ledger.append([received, told])[0]
-        (event,) = ledger.read(position, position + 1)
+        with once_recorded("its link is lost"):
+            (event,) = ledger.read(position, position + 1)
         due = months_after(event.recorded_at, ANSWER_MONTHS)
         return Filed(objection=objection, link=link, position=position, received=event.recorded_at, due=due)
 
@@ -123,7 +125,8 @@ class Objections:
         objection = self._by_link(link).objection
         body = ObjectionHeard(objection=objection)
         self._texts.say(objection, lambda _: [(body, self._texts.told(objection, "heard", text=words))])
-        return self.follow(link)
+        with once_recorded():
+            return self.follow(link)
 
     def withdraw(self, link: str) -> Followed:
         """Take an objection back. What was refused because of it stays refused.
@@ -135,7 +138,8 @@ class Objections:
         objection = self._by_link(link).objection
         body = ObjectionWithdrawn(objection=objection)
         self._texts.say(objection, lambda _: [(body, self._texts.told(objection, "withdrawn"))])
-        return self.follow(link)
+        with once_recorded():
+            return self.follow(link)
 
     def _by_link(self, link: str) -> Objection:
         try:

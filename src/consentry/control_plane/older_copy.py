@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from consentry.control_plane import newest_word
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.durable import sync, take_name
 from consentry.errors import IntegrityError, StateError
@@ -76,8 +77,9 @@ def go_on(home: Path, ledger: Ledger, *, acknowledged: Acknowledged, by: Handle,
         )
     lost = ledger.append([EventLost(reference=reference, by=by)] * max(1, last + 1 - head))
     # From here on the copy is the newest ledger. What is written down elsewhere is of the one that is lost.
-    aside = _put_aside(home, ledger)  # first: once the home opens, a build takes them for leftovers
-    (newest,) = ledger.read(lost[-1], lost[-1] + 1)
+    with once_recorded():
+        aside = _put_aside(home, ledger)  # first: once the home opens, a build takes them for leftovers
+        (newest,) = ledger.read(lost[-1], lost[-1] + 1)
     acknowledged.take_for_newest(newest.position, newest.commitment)
     (home / newest_word.FILE).unlink(missing_ok=True)
     return GoneOn(lost, tuple(aside))

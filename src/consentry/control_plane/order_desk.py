@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from consentry.control_plane import newest_word
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.ledger.acknowledged import older
 from consentry.ledger.envelope import Event
 from consentry.ledger.store import Ledger, SealingSession
@@ -62,4 +63,5 @@ class OrderDesk:
 
     def write_down(self, position: int) -> None:
         """Write down outside of the ledger what oversight said last, once it is durable."""
-        newest_word.write_down(self._home, self._ledger, position=position)
+        with once_recorded():
+            newest_word.write_down(self._home, self._ledger, position=position)

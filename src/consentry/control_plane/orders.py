@@ -16,13 +16,15 @@ from consentry.control_plane.hits import Hits, why_barred
 from consentry.control_plane.issue_times import IssueTimes
 from consentry.control_plane.issuing import Issuing
 from consentry.control_plane.known import Known
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.what_if import WhatIf
 from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle
 from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
-from consentry.oversight.lease import Lease, Leases
+from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
+from consentry.oversight.overseen import Overseen
 from consentry.progress import Progress
 
 
@@ -61,9 +63,10 @@ class OrderVerbs:
 
     def settle(self, name: str) -> Order:
         """Do what follows from an order that was given: tables go, and that nobody reads it is noted. Return it."""
-        self.drain()
-        order = self.get(name)
-        self.handouts.remove()
+        with once_recorded():
+            self.drain()
+            order = self.get(name)
+            self.handouts.remove()
         return order
 
     def require(self, scope: Scope, case: str) -> None:
@@ -139,6 +142,7 @@ class OrderVerbs:
         looked_at: set[str] = set()
         while True:
             self.hits.foresee()
+            self._look_back()
             with self.desk.lock:
                 done = self._to_note()
                 names = {body.order for body in done}
@@ -150,10 +154,24 @@ class OrderVerbs:
             looked_at |= names
             self.handouts.remove()
 
+    def _look_back(self) -> None:
+        """Find out, without the lock, which orders hit leases whose end names another one, as far as that counts."""
+        with self.desk.lock:
+            overseen = self.desk.present().overseen
+            pairs = {
+                (order, lease.release): None
+                for order in overseen.orders
+                if _is_to_note(order, overseen)
+                for lease in overseen.perhaps_ended_by(order)
+                if self.hits.names(order, lease.model, at=lease.fence) and self.hits.concerns(order, lease.release)
+            }
+        for order, release in pairs:
+            self.hits.found_out(order, release)
+
     def _to_note(self) -> list[OrderDrained]:
         with self.desk.lock:
             present = self.desk.present()
-            waiting = [each for each in present.overseen.orders if _is_to_note(each, present.overseen.leases)]
+            waiting = [each for each in present.overseen.orders if _is_to_note(each, present.overseen)]
             return [body for order in waiting if (body := self._drained(order, present)) is not None]
 
     def made_to_stop(self, order: Order) -> list[Lease]:
@@ -165,9 +183,10 @@ class OrderVerbs:
         return self.issuing.drained(order, self.hits.made_to_stop(order, present))
 
 
-def _is_to_note(order: Order, leases: Leases) -> bool:
-    """Say whether an order was not noted as drained yet, or a lease that it hit has ended since."""
+def _is_to_note(order: Order, overseen: Overseen) -> bool:
+    """Say whether an order was not noted as drained yet, or a lease that it hit, or may have hit, has ended since."""
     drained = order.drained
-    return drained is None or any(
-        lease.ended is not None and lease.ended.position > drained.position for lease in leases.ended_by(order.order)
-    )
+    if drained is None or overseen.perhaps_ended_by(order, since=drained.position):
+        return True
+    ended = (lease.ended for lease in overseen.leases.ended_by(order.order))
+    return any(each is not None and each.position > drained.position for each in ended)

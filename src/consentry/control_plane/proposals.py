@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.corpus.areas import places_named
 from consentry.errors import ConflictError, NotFoundError, PolicyError
@@ -72,7 +73,8 @@ class ProposalVerbs:
             )
             (position,) = session.append([body])
         desk.write_down(position)
-        return self.get(body.proposal)
+        with once_recorded():
+            return self.get(body.proposal)
 
     def approve(self, name: str, *, by: Handle) -> Proposal:
         """Agree to a proposal; the second person to do so puts the set in force.
@@ -127,7 +129,8 @@ class ProposalVerbs:
             proposal.require_open()
             positions = session.append(say(proposal))
         desk.write_down(positions[-1])
-        return self.get(name)
+        with once_recorded():
+            return self.get(name)
 
 
 def problems_of(text: str) -> list[Problem]:

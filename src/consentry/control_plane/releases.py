@@ -14,6 +14,7 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.drafts import Drafts
 from consentry.control_plane.handouts import Handouts
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.verification import Verification
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.errors import InputError, NotFoundError, StateError
@@ -214,7 +215,8 @@ class ReleaseVerbs:
                 (position,) = session.append([ReleaseWithdrawn(release=name, reason=reason, by=by)])
         if before is None:
             self.desk.write_down(position)
-        self.handouts.remove()
+        with once_recorded("perhaps its tables are still there", anything=before is None):
+            self.handouts.remove()
         if before is not None:
             raise StateError(
                 "release-already-withdrawn",

@@ -10,6 +10,7 @@ from typing import Any
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.recording import ChoiceRecording, Erasures
 from consentry.corpus.areas import places_named
 from consentry.corpus.registration import Registration, forget_earlier, register
@@ -86,11 +87,13 @@ class StatementVerbs:
         )
         known = self._registered(done.corpus.name)
         mended = known is not None and (done.replaced.mended > 0 or done.lost.everything)
-        if known is None or known.snapshot != done.corpus.snapshot or mended:
+        new = known is None or known.snapshot != done.corpus.snapshot or mended
+        if new:
             self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
-        self.amendments.hear_of(done.corpus.name, mended=mended)
-        # INVARIANT: the event comes first. No release is sealed after it with what was in force before.
-        forget_earlier(self.desk.corpora, done.corpus.name, wanted=self.archive.snapshots())
+        with once_recorded("perhaps no release follows it yet", anything=new):
+            self.amendments.hear_of(done.corpus.name, mended=mended)
+            # INVARIANT: the event comes first. No release is sealed after it with what was in force before.
+            forget_earlier(self.desk.corpora, done.corpus.name, wanted=self.archive.snapshots())
         return done
 
     def _registered(self, name: str) -> Registered | None:
@@ -108,7 +111,8 @@ class StatementVerbs:
         self.desk.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
         # The table may say that accounts are one person's: what one refused, all did.
         self.amendments.amend_recorded()
-        report.links_gone = parted(before, self.desk.present().groups)
+        with once_recorded("nobody can tell yet which links are gone by it"):
+            report.links_gone = parted(before, self.desk.present().groups)
         return report
 
     def _linked(self) -> Mapping[int, tuple[int, ...]]:
@@ -151,7 +155,8 @@ class StatementVerbs:
         stream = map(self._made, choices)
         try:
             while waiting := list(islice(stream, batch)):
-                positions = recording.record(waiting)
+                with once_recorded(f"only the first {count} of them are for sure", anything=count > 0):
+                    positions = recording.record(waiting)
                 count += len(positions)
                 reaching = reaching or any(reaches_back(each.choice) for each in waiting)
                 if recorded is not None and positions:
@@ -187,7 +192,8 @@ class StatementVerbs:
         self.desk.kept.drop()
         # Seats first: a crash in between leaves closed seats with their choices, never open seats without them.
         self.desk.parts.people.close(accounts, linked=linked)
-        self.desk.parts.personal.erase(accounts)
+        with once_recorded("perhaps not all of it is erased yet"):
+            self.desk.parts.personal.erase(accounts)
         # Their items leave what was sealed before what leads to them is forgotten.
         self.amendments.amend_recorded()
         self.desk.parts.people.forget(accounts)

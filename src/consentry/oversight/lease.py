@@ -21,7 +21,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 
 from consentry.digests import Digest, digest
 from consentry.errors import ConflictError, InputError, StateError
@@ -54,6 +54,8 @@ class Ended:
     orders: tuple[str, ...]
     """All that hit it then, or one of them, where the ledger names but one."""
     step: int | None
+    one_named: bool = False
+    """It was said while an end named one order: others may have hit it as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ class Leases:
         """In the order in which they ended."""
         self._ended_by: dict[str, list[str]] = {}
         """By order: the leases whose end names it, in the order in which they ended."""
+        self._one_named: list[str] = []
+        """Those whose end names one order of those that hit them, in the order in which they ended."""
         # Not in the leases: a job reports thousands of times, and each report would copy all before it.
         self._reported: dict[str, set[tuple[int, int, Digest]]] = {}
 
@@ -131,6 +135,11 @@ class Leases:
     def ended_by(self, order: str) -> tuple[Lease, ...]:
         """Return the leases that an order hit when they ended, in the order in which they did."""
         return tuple(self._leases[name] for name in self._ended_by.get(order, ()))
+
+    def one_named(self, *, since: int) -> list[Lease]:
+        """Return the leases that ended after a position, and whose end names one order though more may have hit."""
+        found = map(self._leases.__getitem__, reversed(self._one_named))
+        return list(takewhile(lambda each: each.ended is not None and each.ended.position > since, found))
 
     def open_at(self, position: int) -> tuple[Lease, ...]:
         """Return the leases that were open when the event at a position was said, as they are now, oldest first."""
@@ -163,6 +172,8 @@ class Leases:
                 self._ended.setdefault(body.lease)
                 for order in _orders(body):
                     self._ended_by.setdefault(order, []).append(body.lease)
+                if _names_one(body):
+                    self._one_named.append(body.lease)
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
 
 
@@ -173,7 +184,14 @@ def _after(lease: Lease, body: _Later, event: Event) -> Lease:
     if isinstance(body, ModelCheckpointWritten):
         others = (each for each in lease.model_checkpoints if replace(each[1], quarantined=body.quarantined) != body)
         return replace(lease, model_checkpoints=(*others, (event.position, body)))
-    ended = Ended(how=body.how, position=event.position, at=event.recorded_at, orders=_orders(body), step=body.step)
+    ended = Ended(
+        how=body.how,
+        position=event.position,
+        at=event.recorded_at,
+        orders=_orders(body),
+        step=body.step,
+        one_named=_names_one(body),
+    )
     return replace(lease, ended=lease.ended or ended)
 
 
@@ -181,6 +199,10 @@ def _orders(body: LeaseEndedV1 | LeaseEnded) -> tuple[str, ...]:
     if isinstance(body, LeaseEnded):
         return body.orders
     return () if body.order is None else (body.order,)
+
+
+def _names_one(body: LeaseEndedV1 | LeaseEnded) -> bool:
+    return isinstance(body, LeaseEndedV1) and body.order is not None
 
 
 def _steps(report: ItemsConsumed) -> tuple[int, int, Digest]:

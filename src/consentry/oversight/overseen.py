@@ -11,12 +11,12 @@ from consentry.ledger.envelope import Event
 from consentry.oversight.assessment import Assessments
 from consentry.oversight.case_fold import Cases
 from consentry.oversight.destruction import Destructions
-from consentry.oversight.lease import Leases
+from consentry.oversight.lease import Lease, Leases
 from consentry.oversight.lineage import Models
 from consentry.oversight.lost_events import LostEvents
 from consentry.oversight.notice import Notices
 from consentry.oversight.objection import Objections
-from consentry.oversight.order import Orders
+from consentry.oversight.order import Order, Orders
 from consentry.oversight.policy_proposal import Proposals
 from consentry.oversight.timeline import Timelines
 
@@ -57,6 +57,20 @@ class Overseen:
                 continue
             for part in parts:
                 part.take(event)
+
+    def perhaps_ended_by(self, order: Order, *, since: int = 0) -> list[Lease]:
+        """Return the leases that an order may have hit when they ended, though their end names another one.
+
+        Of ends of version 1, after `since`, that is: given under the lease, or in force when it ended.
+        """
+        ended = order.ended
+        return [
+            lease
+            for lease in self.leases.one_named(since=max(since, order.position))
+            if lease.fence < order.position
+            or ended is None
+            or (lease.ended is not None and ended.position > lease.ended.position)
+        ]
 
     @property
     def models(self) -> dict[str, list[str]]:

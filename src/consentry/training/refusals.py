@@ -70,6 +70,8 @@ BY_CODE: Final[Mapping[str, Meaning]] = {
             # Somebody restores the newest ledger, or lets the server read its keys: until then it renews no lease.
             "ledger-older",
             "key-missing",
+            # It is recorded, perhaps: said again, an end changes nothing; of two leases that are granted one expires.
+            "ledger-outcome-unknown",
         ),
         Meaning.AGAIN,
     ),
