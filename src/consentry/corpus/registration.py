@@ -20,7 +20,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +38,7 @@ from consentry.corpus.unique_ids import Threads, first_rows, not_unique, repeate
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, ConsentryError, CorpusError, DescriptorError, raise_all
+from consentry.exhausted import listed, require_room
 from consentry.policy.matrix import ItemClass
 from consentry.progress import Progress
 
@@ -179,7 +179,7 @@ class _Registering:
 
     def _altered(self, sources: Sequence[_Source], threads: Threads, *, progress: Progress | None) -> list[Altered]:
         sizes, by = {each.name: each.path.stat().st_size for each in sources}, self.descriptor.digest
-        there = self.home.glob(f"{_SIDECARS}/*")
+        there = listed(self.home / _SIDECARS)
         return altered(there, descriptor=by, sizes=sizes, threads=threads, progress=progress)
 
     def _check(self, sources: Sequence[_Source], threads: Threads) -> None:
@@ -371,10 +371,12 @@ def _open(home: Path, name: str, head: dict[str, Any], *, like: Corpus | None = 
 def seats_in_use(folder: Path) -> int:
     """Return how many seats the registered corpora know of: an index of people with fewer gives some of them twice."""
     most = 0
-    for path in folder.glob(f"*/{heads.HEAD}"):
-        for name in heads.named_sidecars(path.parent):
-            with suppress(OSError, ValueError, KeyError, TypeError):  # it has to be registered again anyway
-                most = max(most, seats_of_sidecar(path.parent / _SIDECARS / name))
+    for home in listed(folder):
+        for name in heads.named_sidecars(home) if (home / heads.HEAD).exists() else ():
+            try:
+                most = max(most, seats_of_sidecar(home / _SIDECARS / name))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                require_room(error)  # else it has to be registered again anyway
     return most
 
 
