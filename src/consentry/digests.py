@@ -103,8 +103,9 @@ def plain_files(folder: Path) -> Iterator[Path]:
 
     Raises:
         NotPlainError: there is something else in it.
+        OSError: a folder cannot be read: it may hold some.
     """
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=_raise):
         for name in (*folders, *names):
             path = Path(root, name)
             mode = path.lstat().st_mode
@@ -112,3 +113,7 @@ def plain_files(folder: Path) -> Iterator[Path]:
                 yield path
             elif not stat.S_ISDIR(mode):
                 raise NotPlainError(path)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -93,13 +93,20 @@ def sync_tree(folder: Path) -> None:
     """Flush everything in a folder and below; several files at a time, which a disk does in one go.
 
     What a link leads to is somebody else's, and a special file has nothing to flush.
+
+    Raises:
+        OSError: something cannot be flushed, or a folder cannot be read.
     """
     with ThreadPoolExecutor(_FLUSHING) as pool:
-        for root, _, names in os.walk(folder):
+        for root, _, names in os.walk(folder, onerror=_raise):
             # What is asked for is waited for: an error is raised here, before any name is flushed.
             paths = (Path(root, name) for name in names)
             list(pool.map(sync, [path for path in paths if S_ISREG(path.lstat().st_mode)]))
             sync(Path(root))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 @contextmanager

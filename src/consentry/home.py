@@ -13,6 +13,7 @@ from pathlib import Path
 
 from consentry.durable import only_one
 from consentry.errors import NotFoundError, UnavailableError
+from consentry.exhausted import require_room
 from consentry.identity import IDENTITY_FILE, Identity
 from consentry.settings import Settings
 
@@ -116,6 +117,7 @@ def require_usable(home: Path, ledger: str) -> None:
             stream.write(b"?")
         probe.unlink(missing_ok=True)
     except OSError as error:
+        require_room(error)
         raise _unusable(f"cannot be written to: {(error.strerror or '').lower()}") from error
 
 

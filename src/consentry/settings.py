@@ -26,6 +26,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from consentry.errors import InputError
+from consentry.exhausted import require_room
 from consentry.toml_file import TomlError, parse, read
 
 SETTINGS_FILE = "consentry.toml"
@@ -257,6 +258,7 @@ def _parse(path: Path) -> dict[str, Any]:
         advice = error.help or "write one `name = value` a line"
         raise InputError("settings-syntax", error.message, help=advice, where=f"{path}:{error.line}") from None
     except OSError as error:
+        require_room(error)
         advice = "make it a file that this user can read"
         raise InputError(
             "settings-unreadable", f"not readable: {error.strerror}", help=advice, where=str(path)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from consentry.digests import Digest, digest
 from consentry.durable import flushed, only_one, replace_file, take_name
 from consentry.errors import IntegrityError, NotFoundError, StateError
+from consentry.exhausted import require_room
 
 _WRITING = ".writing"
 _KEY_BYTES = 32
@@ -109,6 +110,7 @@ class Keys:
                 self._secret(TEXT_KEY, create=False)
             return self.pseudonym_key(create=False), self.signer(create=False)
         except OSError as error:
+            require_room(error)
             reason = (error.strerror or "").lower()
             raise StateError(
                 "key-missing", f"the keys cannot be read: {reason}", help="let the user that serves read them"

@@ -20,6 +20,7 @@ from consentry.cli.called import program
 from consentry.cli.invocation import Commands, Invocation, Later
 from consentry.cli.output import Output, visible
 from consentry.errors import ConsentryError, StateError, UnavailableError
+from consentry.exhausted import no_room
 from consentry.release.staging import NO_SPACE
 
 INTERRUPTED = 130
@@ -176,6 +177,8 @@ def _mistake(error: Exception) -> ConsentryError:
 
 def _of_the_system(error: OSError) -> ConsentryError:
     """Say what the operating system refused."""
+    if (found := no_room(error)) is not None:
+        return found
     about = f"`{error.filename}`: " if error.filename is not None else ""
     reason = (error.strerror or str(error)).lower()
     if error.errno in NO_SPACE:

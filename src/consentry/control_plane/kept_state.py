@@ -13,11 +13,11 @@ from __future__ import annotations
 import hmac
 from contextlib import suppress
 from hashlib import blake2b
-from itertools import chain
 from pathlib import Path
 
 from consentry.durable import replace_file
 from consentry.errors import ConsentryError, IntegrityError
+from consentry.exhausted import listed
 from consentry.ledger import image
 from consentry.ledger.events import PersonErased
 from consentry.ledger.state import State
@@ -48,7 +48,7 @@ class KeptState:
 
     def at(self, positions: range) -> State | None:
         """Return the newest state of this ledger that was kept at one of `positions`, None if there is none."""
-        for path in sorted(self.folder.glob(_PATTERN), key=_position_of, reverse=True):
+        for path in sorted(listed(self.folder, _PATTERN), key=_position_of, reverse=True):
             position = _position_of(path)
             if position in positions and path.name == self._name(position):
                 with suppress(IntegrityError, OSError):
@@ -73,7 +73,7 @@ class KeptState:
 
     def _write(self, state: State) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        older = list(self.folder.glob(_PATTERN))
+        older = listed(self.folder, _PATTERN)
         kept = self.folder / self._name(state.position)
         try:
             content = image.to_bytes(state)
@@ -93,7 +93,7 @@ class KeptState:
 
     def drop(self) -> None:
         """Delete every kept state: somebody is about to be erased."""
-        for each in chain(self.folder.glob(_PATTERN), self.folder.glob(".state-*.staged")):
+        for each in (*listed(self.folder, _PATTERN), *listed(self.folder, ".state-*.staged")):
             each.unlink(missing_ok=True)
         self.position = 0
 

@@ -28,6 +28,7 @@ from consentry.corpus.registration import Corpus
 from consentry.digests import canonical_json, digest_json
 from consentry.durable import replace_file
 from consentry.errors import ConflictError, IntegrityError, NotFoundError
+from consentry.exhausted import require_room
 from consentry.oversight.order import Order
 from consentry.policy.evaluator import ReasonKind
 from consentry.release.amendment import Noted, number_of
@@ -91,11 +92,12 @@ class ScopeCounts:
         return f"{digest_json(key).partition(':')[2]}.json"
 
     def _kept(self, release: str, orders: Sequence[Order], noted: Noted | None) -> dict[str, int] | None:
-        with suppress(OSError, ValueError):
+        try:
             body = json.loads((self.folder / self._name(release, orders, noted)).read_bytes())
-            if isinstance(body, dict) and body.keys() == {*COUNTS, "erased"}:
-                return body
-        return None
+        except (OSError, ValueError) as error:
+            require_room(error)  # what is counted now may be less than what was reported, and would be kept
+            return None
+        return body if isinstance(body, dict) and body.keys() == {*COUNTS, "erased"} else None
 
     def _keep(self, release: str, orders: Sequence[Order], *, noted: Noted | None, body: Mapping[str, int]) -> None:
         # Where nothing can be written a report can still be read; it may be another one, once something is gone.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +13,7 @@ from consentry.corpus.intact import altered
 from consentry.corpus.recheck import recheck
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
-from consentry.errors import ConsentryError
+from consentry.errors import ConsentryError, UnavailableError
 from consentry.ledger.lineage_events import Destroyed
 from consentry.progress import Progress
 from consentry.release import amendment_check, sealed
@@ -22,7 +21,7 @@ from consentry.release.reproduce import reproduce, require_registered
 
 
 class Verification:
-    """Finds out whether everything about a release is as it was said."""
+    """Finds out whether everything about a release is as it was said. What cannot be found out now is raised."""
 
     def __init__(self, desk: Desk, *, archive: Archive, destruction: DestructionVerbs) -> None:
         self.desk = desk
@@ -35,12 +34,15 @@ class Verification:
         parts = self.desk.parts
         with self.desk.lock:
             noted = self.desk.present().amendments.of(name)
-        with suppress(ConsentryError):
-            # What cannot be opened was reported just now.
+        try:
             release = self.archive.open(name)
             yield from amendment_check.check(
                 release, noted, read=parts.objects.get, check_signature=parts.check_signature
             )
+        except UnavailableError:
+            raise
+        except ConsentryError:
+            pass  # what cannot be opened was reported just now
         for number, each in enumerate(self.destruction.certificates(Destroyed.RELEASE, name), 1):
             yield sealed.Finding(check=f"certificate {number}", problem=each["problem"], code=each.get("code", ""))
 
@@ -50,6 +52,8 @@ class Verification:
         try:
             release = self.archive.open(name)
             corpus = self.desk.opened(release.manifest.corpus)
+        except UnavailableError:
+            raise
         except ConsentryError as error:
             yield sealed.Finding(check="manifest", problem=error.message, code=error.code)
             return
@@ -61,6 +65,8 @@ class Verification:
         )
         try:
             known = self.archive.at_seal.open(release.manifest)
+        except UnavailableError:
+            raise
         except ConsentryError as error:
             if decide:
                 yield sealed.Finding(check="decisions", problem=error.message, code=error.code)
@@ -102,6 +108,8 @@ class Verification:
                         folder=Path(folder),
                         progress=progress,
                     )
+            except UnavailableError:
+                raise
             except ConsentryError as error:
                 return sealed.Finding(check=check, problem=error.message, code=error.code)
             return sealed.Finding(check=check)
@@ -123,5 +131,7 @@ class Verification:
                 runner=self.desk.parts.runner,
                 progress=progress,
             )
+        except UnavailableError:
+            raise
         except ConsentryError as error:
             return sealed.Finding(check="decisions", problem=error.message, code=error.code)

@@ -29,7 +29,6 @@ Rules:
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -40,6 +39,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from consentry.corpus.descriptor_source import DescriptorSource
+from consentry.corpus.file_patterns import matching
 from consentry.corpus.place_names import replaced_codes
 from consentry.digests import Digest, digest_json
 from consentry.errors import CorpusError, DescriptorError, PeopleError, raise_all
@@ -266,9 +266,7 @@ def resolve_files(descriptor: CorpusDescriptor | PeopleDescriptor, base: Path) -
     # By what they lead to: one file in two spellings would be registered twice.
     found: dict[Path, Path] = {}
     for pattern in descriptor.files:
-        # glob, not Path.glob: patterns may be absolute
-        matches = [base / match for match in glob.iglob(pattern, root_dir=base, recursive=True)]  # noqa: PTH207
-        files = [file for match in matches for file in ([match] if match.is_file() else _parquet_below(match))]
+        files = matching(base, pattern)
         if not files:
             raise DescriptorError(
                 "descriptor-no-files",
@@ -278,11 +276,6 @@ def resolve_files(descriptor: CorpusDescriptor | PeopleDescriptor, base: Path) -
         for file in files:
             found.setdefault(file.resolve(), file)
     return sorted(found.values())
-
-
-def _parquet_below(folder: Path) -> list[Path]:
-    paths = (path for path in folder.rglob("*.parquet") if path.is_file())
-    return [path for path in paths if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
 
 
 def check_schema(descriptor: CorpusDescriptor | PeopleDescriptor, schema: pa.Schema, *, filename: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from consentry.errors import DescriptorError, raise_all
+from consentry.exhausted import require_room
 from consentry.policy.line_map import KeyPath, LineMap, line_at, line_map
 from consentry.policy.policy_table import nearest
 from consentry.toml_file import NotUtf8Error, TomlError, parse, read
@@ -40,6 +41,7 @@ def read_text(path: Path, *, like: str) -> str:
     try:
         return read(path)
     except OSError as error:
+        require_room(error)
         advice = f"give the path of a descriptor, for example `{like}`"
         raise DescriptorError("descriptor-unreadable", f"`{path}` cannot be read", help=advice) from error
     except NotUtf8Error as error:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from consentry.digests import Digest, canonical_json
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, NotFoundError, names_there_are
+from consentry.exhausted import listed, require_room
 
 HEAD, _EARLIER = "corpus.json", "earlier"
 
@@ -27,16 +27,19 @@ def aside(home: Path, snapshot: Digest) -> Path:
 
 def documents(home: Path) -> list[Path]:
     """Return where heads are: first the one in force, if there is one."""
-    return [home / HEAD, *sorted((home / _EARLIER).glob("*.json"))]
+    return [home / HEAD, *listed(home / _EARLIER, "*.json")]
 
 
 def readable(*paths: Path) -> Iterator[Head]:
     """Yield the heads in some files; what is missing or damaged is left out."""
     for path in paths:
-        with suppress(OSError, ValueError):
+        try:
             found = json.loads(path.read_bytes())
-            if _says_all(found):
-                yield found
+        except (OSError, ValueError) as error:
+            require_room(error)
+            continue
+        if _says_all(found):
+            yield found
 
 
 def _says_all(found: Any) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from consentry.corpus.sidecar import HEAD, FilePin, Sidecar, Stamp, load
 from consentry.corpus.unique_ids import Threads
 from consentry.digests import Digest, canonical_json, digest_file, digest_json
 from consentry.durable import replace_file
+from consentry.exhausted import listed, require_room
 from consentry.progress import Progress
 
 _ARRAYS, _DIGEST = "arrays", "digest"
@@ -44,7 +44,7 @@ class Replaced(NamedTuple):
 
 def with_digests(head: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return the head of a sidecar with the digests of the arrays that are in a folder."""
-    whole = {**head, _ARRAYS: {path.stem: digest_file(path) for path in sorted(folder.glob("*.npy"))}}
+    whole = {**head, _ARRAYS: {path.stem: digest_file(path) for path in listed(folder, "*.npy")}}
     return {**whole, _DIGEST: _digest(whole)}
 
 
@@ -71,7 +71,7 @@ def altered(
         if (head := _head(folder, descriptor)) is not None
         and (sizes is None or sizes.get(head["pin"]["path"]) == head["pin"]["size"])
     }
-    arrays = [path for folder in heads for path in sorted(folder.glob("*.npy"))]
+    arrays = [path for folder in heads for path in listed(folder, "*.npy")]
     if progress is not None and arrays:
         progress.begin("checking sidecars", total=sum(path.stat().st_size for path in arrays), unit="bytes")
     found: dict[Path, dict[str, Digest]] = {folder: {} for folder in heads}
@@ -125,12 +125,13 @@ def is_lost(folder: Path) -> bool:
 
 
 def _head(folder: Path, descriptor: Digest | None) -> dict[str, Any] | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    try:
         head: dict[str, Any] = json.loads((folder / HEAD).read_bytes())
         FilePin(**head["pin"])
-        if descriptor in (None, head["descriptor"]):
-            return head
-    return None
+        return head if descriptor in (None, head["descriptor"]) else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        require_room(error)
+        return None
 
 
 def _digest(head: Mapping[str, Any]) -> Digest:
@@ -141,5 +142,6 @@ def _digest(head: Mapping[str, Any]) -> Digest:
 def _read(path: Path, progress: Progress | None) -> Digest:
     try:
         return digest_file(path, progress=progress)
-    except OSError:  # a disk that cannot read it any more
+    except OSError as error:  # a disk that cannot read it any more
+        require_room(error)
         return ""

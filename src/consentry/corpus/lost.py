@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -18,6 +17,7 @@ from consentry.corpus import heads
 from consentry.corpus.intact import is_lost
 from consentry.digests import canonical_json
 from consentry.durable import replace_file
+from consentry.exhausted import require_room
 
 _NOTE = "lost.json"
 
@@ -58,14 +58,16 @@ def stood_in_for(home: Path, sidecars: Path, *, by: Mapping[str, str]) -> dict[s
 
 def noted(home: Path) -> Lost:
     """Return what was written down, which nobody made up for yet."""
-    with suppress(FileNotFoundError):
-        found: Any = None
-        with suppress(ValueError):
-            found = json.loads((home / _NOTE).read_bytes())
-        if isinstance(found, dict) and isinstance(found.get("sidecars"), list):
-            return Lost(frozenset(map(str, found["sidecars"])), everything=bool(found.get("everything")))
-        return Lost(frozenset(), everything=True)
-    return Lost(frozenset(), everything=False)
+    found: Any = None
+    try:
+        found = json.loads((home / _NOTE).read_bytes())
+    except FileNotFoundError:
+        return Lost(frozenset(), everything=False)
+    except (OSError, ValueError) as error:
+        require_room(error)
+    if isinstance(found, dict) and isinstance(found.get("sidecars"), list):
+        return Lost(frozenset(map(str, found["sidecars"])), everything=bool(found.get("everything")))
+    return Lost(frozenset(), everything=True)
 
 
 def note(home: Path, lost: Lost) -> None:

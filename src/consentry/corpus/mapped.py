@@ -8,7 +8,6 @@ unless somebody allows it more.
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 from mmap import MADV_DONTNEED, MAP_SHARED, PROT_READ
 from pathlib import Path
@@ -19,11 +18,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from consentry.errors import UnavailableError
+from consentry.exhausted import require_room
 
 Array = npt.NDArray[Any]
 
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _HEADERS = Lock()
 _SYSTEM = ctypes.CDLL(None, use_errno=True)
 _SYSTEM.mmap.restype = ctypes.c_void_p
@@ -41,7 +39,7 @@ class _Mapping:
         self.address = _SYSTEM.mmap(None, size, PROT_READ, MAP_SHARED, stream.fileno(), 0)
         if self.address == _FAILED:
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+            raise OSError(number, os.strerror(number), stream.name)
         # Bound here: when the process ends, what is in modules may be gone first.
         self._unmap = _SYSTEM.munmap
 
@@ -70,13 +68,8 @@ def mapped(path: Path) -> Array:
     try:
         return _mapped(path)
     except OSError as error:
-        if error.errno not in _EXHAUSTED:
-            raise
-        raise UnavailableError(
-            "system-exhausted",
-            f"`{path}`: {os.strerror(error.errno).lower()}",
-            help="allow this process more open files (ulimit -n) and mappings (vm.max_map_count); nothing is damaged",
-        ) from error
+        require_room(error)
+        raise
 
 
 def let_go(array: Array) -> None:

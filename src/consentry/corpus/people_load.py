@@ -40,6 +40,7 @@ from consentry.corpus.residence_codes import ResidenceCodes, Resolver
 from consentry.corpus.row_places import RowPlaces, placed
 from consentry.digests import Digest
 from consentry.errors import PeopleError
+from consentry.exhausted import require_room
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ACCOUNTS, Account, Age
 
@@ -108,6 +109,7 @@ def people_batches(files: Iterable[Path], descriptor: PeopleDescriptor) -> Itera
                     yield placed(batch, file=str(path), lines=range(done + 1, done + batch.num_rows + 1))
                     done += batch.num_rows
         except (pa.ArrowInvalid, OSError) as error:
+            require_room(error)
             raise PeopleError(
                 "people-not-parquet",
                 f"`{path.name}` cannot be read as Parquet: {str(error).splitlines()[0]}",

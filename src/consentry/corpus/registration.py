@@ -21,7 +21,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +40,7 @@ from consentry.corpus.unique_ids import Threads, first_rows, not_unique, repeate
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, ConsentryError, CorpusError, DescriptorError, raise_all
+from consentry.exhausted import listed, require_room
 from consentry.policy.matrix import ItemClass
 from consentry.progress import Progress
 
@@ -162,12 +162,12 @@ class _Registering:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
         bad = {each.folder: each for each in self._altered(sources, threads, progress=progress)}
         places = threads.map(lambda source: self._place(source, bad), sources)
-        stale = [(source, place.folder) for source, place in zip(sources, places, strict=True) if not place.usable]
+        stale = [(source, folder) for source, (folder, there) in zip(sources, places, strict=True) if not there]
         self._check([source for source, _ in stale], threads)
         if progress is not None:
             progress.begin("reading items", total=rows_in(source.path for source, _ in stale), unit="items")
         threads.map(lambda each: self._build(*each, identities=identities, progress=progress), stale)
-        found = (load(place.folder) for place in places)
+        found = (load(folder) for folder, _ in places)
         sidecars = tuple(kept(found, bad.values(), is_usable=self._is_usable, erased=erased))
         self._check_unique(sidecars, threads, built=[folder for _, folder in stale], progress=progress)
         corpus = Corpus(
@@ -251,27 +251,20 @@ class _Registering:
         # COMMIT POINT of a registration.
         replace_file(self.home / heads.HEAD, canonical_json(head))
 
-    def _place(self, source: _Source, bad: Collection[Path]) -> _Place:
-        """Return where the sidecar of a file is, or is to be built.
+    def _place(self, source: _Source, bad: Collection[Path]) -> tuple[Path, bool]:
+        """Return where the sidecar of a file is, or is to be built, and whether it is there.
 
         One that no head names may be there: a registration before may have been interrupted once it was built.
         """
         for name in self.names.of(source.key):
             folder = self.home / _SIDECARS / name
             if folder not in bad and self._is_usable(folder, source.name):
-                return _Place(folder, usable=True)
-        return _Place(self.home / _SIDECARS / self.names.free(source.key), usable=False)
+                return folder, True
+        return self.home / _SIDECARS / self.names.free(source.key), False
 
     def _is_usable(self, folder: Path, name: str) -> bool:
         pin_of_classes = self.classes.pin
         return usable(folder, self.base / name, descriptor=self.descriptor.digest, pin_of_classes=pin_of_classes)
-
-
-class _Place(NamedTuple):
-    """The folder of a sidecar, and whether there is one in it that can be used."""
-
-    folder: Path
-    usable: bool
 
 
 class _Source(NamedTuple):
@@ -377,10 +370,12 @@ def _open(home: Path, name: str, head: dict[str, Any], *, like: Corpus | None = 
 def seats_in_use(folder: Path) -> int:
     """Return how many seats the registered corpora know of: an index of people with fewer gives some of them twice."""
     most = 0
-    for path in folder.glob(f"*/{heads.HEAD}"):
-        for name in heads.named_sidecars(path.parent):
-            with suppress(OSError, ValueError, KeyError, TypeError):  # it has to be registered again anyway
-                most = max(most, seats_of_sidecar(path.parent / _SIDECARS / name))
+    for home in listed(folder):
+        for name in heads.named_sidecars(home) if (home / heads.HEAD).exists() else ():
+            try:
+                most = max(most, seats_of_sidecar(home / _SIDECARS / name))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                require_room(error)  # else it has to be registered again anyway
     return most
 
 

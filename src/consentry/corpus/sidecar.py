@@ -34,6 +34,7 @@ from consentry.corpus.mapped import Array, let_go, mapped
 from consentry.digests import Digest, canonical_json, digest_file
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, CorpusError, IntegrityError
+from consentry.exhausted import require_room
 
 FORMAT = 2
 NOBODY = 0
@@ -238,6 +239,7 @@ def load(folder: Path) -> Sidecar:
     try:
         return _load(folder, json.loads((folder / HEAD).read_bytes()))
     except (OSError, ValueError, KeyError, TypeError) as error:
+        require_room(error)
         raise ConflictError(
             "corpus-sidecar-missing",
             f"the sidecar in `{folder}` is missing or damaged",
@@ -280,7 +282,8 @@ def usable(folder: Path, source: Path, *, descriptor: Digest, pin_of_classes: Ca
         head = json.loads((folder / HEAD).read_bytes())
         found = _load(folder, head)
         made_by = head["format"], head["descriptor"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        require_room(error)
         return False
     if pin_of_classes(found.classes.count) != found.classes:
         return False

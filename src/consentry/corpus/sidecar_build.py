@@ -39,6 +39,7 @@ from consentry.corpus.sidecar import (
 from consentry.digests import canonical_json, digest_file
 from consentry.durable import reserve, sync_tree, take_name
 from consentry.errors import CorpusError
+from consentry.exhausted import require_room
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
 
 _BATCH_ROWS = 1 << 19
@@ -173,6 +174,7 @@ def _as_parquet(source: Path, name: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowInvalid, OSError) as error:
+        require_room(error)
         if (kind := _TABULAR.get(source.suffix.lower())) is not None:
             raise CorpusError(
                 "corpus-not-parquet",

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from consentry.exhausted import listed
+
 _STAGED = ".staged"
 _NAME = re.compile(r"([0-9a-f]+)(?:-([0-9]+))?")
 
@@ -37,7 +39,7 @@ class SidecarNames:
 
 def finished(folder: Path) -> list[Path]:
     """Return the folders of sidecars, without those that are being built."""
-    return [path for path in folder.glob("*") if path.suffix != _STAGED]
+    return [path for path in listed(folder) if path.suffix != _STAGED]
 
 
 def key_of(name: str) -> str:

@@ -19,6 +19,7 @@ from consentry.control_plane.removals import Removals
 from consentry.digests import Digest
 from consentry.doctor.finding import Finding, State
 from consentry.errors import ConsentryError
+from consentry.exhausted import require_room
 from consentry.ledger.envelope import Event
 from consentry.ledger.release_events import Sealing, Withdrawing
 from consentry.oversight.lineage import Use
@@ -69,7 +70,8 @@ def _late_models(overseen: Overseen, lost: _Lost, *, at: Seconds) -> Iterator[Fi
     for model in overseen.lineage:
         try:
             stands = standing(overseen.lineage, model.name, losses=lost.of, terms=lost.terms)
-        except (OSError, ConsentryError, json.JSONDecodeError):
+        except (OSError, ConsentryError, json.JSONDecodeError) as error:
+            require_room(error)
             yield _finding(
                 model.name, "nobody can tell where it stands: objects are gone or damaged", "consentry doctor"
             )

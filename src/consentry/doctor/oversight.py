@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consentry.digests import Digest
 from consentry.doctor.finding import Finding, State
 from consentry.errors import ConsentryError, NotFoundError
+from consentry.exhausted import require_room
 from consentry.ledger.envelope import Event, Stored, restore
 from consentry.ledger.events import PolicyPublished
 from consentry.ledger.schema import EVENTS
@@ -93,7 +94,8 @@ def _conditions(
     def read(document: Digest) -> PolicySet:
         try:
             return load(_text(document, home / "objects"), document, accepted=True)
-        except OSError:
+        except OSError as error:
+            require_room(error)
             raise NotFoundError("object-missing", f"no object `{document}`", help="restore it from a backup") from None
 
     for case in overseen.cases:

@@ -21,7 +21,7 @@ from consentry.errors import IntegrityError, NotFoundError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
 from consentry.ledger.insertion import insert_together
-from consentry.ledger.outcomes import reported
+from consentry.ledger.outcomes import reported, unavailable
 from consentry.ledger.sql import WRITING, SqlLedger
 from consentry.policy.choice import Seconds
 
@@ -88,7 +88,12 @@ class Glance:
     def __init__(self, path: Path) -> None:
         self._mutex = threading.Lock()
         address = f"{path.absolute().as_uri()}?mode=rw"
-        self._connection = sqlite3.connect(address, uri=True, timeout=0, check_same_thread=False, isolation_level=None)
+        try:
+            self._connection = sqlite3.connect(
+                address, uri=True, timeout=0, check_same_thread=False, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            raise unavailable(str(error)) from error
         self._seen: int | None = None
         self._head: int | None = None
 

@@ -19,6 +19,7 @@ from pyroaring import BitMap64
 
 from consentry.digests import Digest, digest_file
 from consentry.errors import IntegrityError
+from consentry.exhausted import require_room
 
 Positions = npt.NDArray[np.int64]
 """Ascending and without duplicates."""
@@ -102,6 +103,7 @@ def open_pinned(file: DataFile) -> pq.ParquetFile:
     try:
         opened = pq.ParquetFile(file.path)
     except (OSError, ValueError) as error:
+        require_room(error)
         raise _changed(file, "the file is not readable as Parquet") from error
     if opened.metadata.num_rows != file.rows:
         rows = opened.metadata.num_rows

@@ -23,6 +23,7 @@ from typing import Any
 from consentry.corpus.sidecar import FilePin
 from consentry.digests import Digest, canonical_json, digest
 from consentry.errors import IntegrityError
+from consentry.exhausted import listed
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
 from consentry.transparency import signed_document
@@ -193,7 +194,9 @@ def sealed_in(folder: Path) -> Iterator[tuple[str, Digest, int]]:
 
     `release verify` finds the others.
     """
-    for path in sorted(folder.glob(f"*/{ENVELOPE}")):
+    for path in (each / ENVELOPE for each in listed(folder)):
+        if not path.exists():
+            continue
         try:
             payload, key, _ = open_envelope(path.read_bytes())
             yield key, digest(payload), Manifest.from_bytes(payload).position

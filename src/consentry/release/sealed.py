@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from pyroaring import BitMap64
 
 from consentry.digests import Digest, digest, digest_file
-from consentry.errors import ConsentryError, IntegrityError, NotFoundError
+from consentry.errors import ConsentryError, IntegrityError, NotFoundError, UnavailableError
 from consentry.release import tallies
 from consentry.release.data_file import DataFile
 from consentry.release.deletion_vector import VECTOR, unframe
@@ -185,6 +185,8 @@ def verify(
 def _try(check: str, work: Callable[[], None]) -> Finding:
     try:
         work()
+    except UnavailableError:
+        raise  # nothing was found out
     except ConsentryError as error:
         return Finding(check=check, problem=error.message, code=error.code)
     return Finding(check=check)

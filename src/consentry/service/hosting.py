@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from consentry.bootstrap import open_deployment
 from consentry.errors import ConsentryError, NotFoundError, StateError, UnavailableError
+from consentry.exhausted import no_room
 from consentry.identity import IDENTITY_FILE
 from consentry.service.app import THREADS
 from consentry.service.figures import Figures, Observed
@@ -74,7 +75,10 @@ class Hosted:
             except ConsentryError as error:
                 self._note(error)
             except OSError as error:
-                self._note(StateError("platform-unusable", _reason(error), help="look at its folder and its rights"))
+                self._note(
+                    no_room(error)
+                    or StateError("platform-unusable", _reason(error), help="look at its folder and its rights")
+                )
             except Exception as error:
                 self._note(unforeseen(error))
             self.tried.set()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from consentry.errors import InputError
+from consentry.exhausted import require_room
 from consentry.policy.policy_parser import IDENTIFIER
 from consentry.toml_file import TomlError, parse, read
 
@@ -53,6 +54,7 @@ def read_platforms(path: Path) -> list[Platform]:
     try:
         document = parse(read(path, longest=_LONGEST_FILE))
     except OSError as error:
+        require_room(error)
         raise InputError(
             "platforms-unreadable",
             f"`{path}` is not readable: {(error.strerror or 'no such file').lower()}",

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
+from consentry.exhausted import no_room
 from consentry.service.logs import REQUEST
 from consentry.service.problem_words import PROBLEMS
 from consentry.service.request_words import misfit
@@ -168,6 +169,8 @@ def _methods_of(request: Request) -> list[str]:
 
 def unforeseen(error: Exception) -> ConsentryError:
     """Return the error that is shown for one that nobody foresaw: where it was, and of what kind."""
+    if (found := no_room(error)) is not None:
+        return found
     frames = traceback.extract_tb(error.__traceback__)
     place = [each for each in frames if _SOURCE in Path(each.filename).parents or not each.filename][-1:]
     where = f" in `{Path(place[0].filename).name}:{place[0].lineno}`" if place else ""

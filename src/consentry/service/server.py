@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from consentry.bootstrap import Deployment
 from consentry.errors import ConsentryError, StateError
+from consentry.exhausted import require_room
 from consentry.service.auth import TOKEN_FILE, workload_token
 from consentry.service.connection import Connection
 from consentry.service.homes import alone, applied
@@ -213,6 +214,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:
+        require_room(error)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such address"
         raise StateError(
             "serve-address-unusable",

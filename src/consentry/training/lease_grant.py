@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from consentry.errors import ConsentryError, InputError
+from consentry.exhausted import require_room
 from consentry.training.boot_clock import boot_seconds
 from consentry.training.consumption import Journal
 from consentry.training.held_release import HeldRelease, held_files
@@ -69,6 +70,7 @@ def grant(url: str, body: dict[str, Any], *, credential: str, folder: Path) -> G
         journal = Journal(folder / f"consumption-{requests.lease}.jsonl", header=header)
     except OSError as error:
         held.shared.path.unlink(missing_ok=True)
+        require_room(error)
         raise _no_journal(folder) from error
     return Grant(holding=holding, release=held, journal=journal)
 

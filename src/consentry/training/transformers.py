@@ -34,6 +34,7 @@ from transformers.trainer_pt_utils import LayerWiseDummyOptimizer
 from transformers.training_args import ParallelMode
 
 from consentry.errors import InputError, StateError
+from consentry.exhausted import require_room
 from consentry.training.client import Lease
 from consentry.training.model_checkpoints import ModelCheckpoints
 from consentry.training.torch import ROW, ReleaseDataset, state_of_all_ranks
@@ -282,6 +283,7 @@ def load_rows(folder: Path, dataset: ReleaseDataset) -> None:
     try:
         rows = json.loads((folder / ROWS_FILE).read_bytes())
     except (OSError, ValueError) as error:
+        require_room(error)
         raise InputError(
             "checkpoint-no-rows",
             f"`{folder}` says of no rows that they were trained on",

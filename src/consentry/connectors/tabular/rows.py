@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from consentry.errors import ChoiceError, CorpusError, InputError, PeopleError
+from consentry.exhausted import require_room
 
 _BATCH_ROWS = 5_000
 _LONGEST_TEXT = 64 << 20
@@ -170,6 +171,7 @@ def _read_parquet(path: Path, family: Family) -> Iterator[SourceRow]:
                     number += 1
                     yield SourceRow(values, f"{path}:{number}")
     except (pa.ArrowInvalid, OSError) as error:
+        require_room(error)
         raise family.refusal(
             "not-parquet",
             f"`{path.name}` cannot be read as Parquet: {str(error).splitlines()[0]}",

@@ -1,0 +1,52 @@
+"""Where the system gives this process no more: no further open file, no further mapping.
+
+Nothing is known of a file then. Who takes such an error for one about the file says that it is damaged or gone, and has
+it built anew or removed. INVARIANT: whoever concludes something about data from an `OSError` asks here first.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+
+from consentry.errors import UnavailableError
+
+_SIGNS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+def no_room(error: BaseException) -> UnavailableError | None:
+    """Return what to say of an error by which the system gives no more; None if it is another one."""
+    if not isinstance(error, OSError) or error.errno not in _SIGNS:
+        return None
+    about = f"`{error.filename}`: " if error.filename is not None else ""
+    return UnavailableError(
+        "system-exhausted",
+        f"{about}{os.strerror(error.errno).lower()}",
+        help="allow this process more open files (ulimit -n) and mappings (vm.max_map_count); nothing is damaged",
+    )
+
+
+def require_room(error: BaseException) -> None:
+    """Refuse to conclude anything from an error by which the system gives no more; of others nothing is said.
+
+    Raises:
+        UnavailableError: it is such an error.
+    """
+    if (found := no_room(error)) is not None:
+        raise found from error
+
+
+def listed(folder: Path, pattern: str = "*") -> list[Path]:
+    """Return what is in a folder under names of a pattern, in order; nothing if there is no such folder.
+
+    `Path.glob` takes a folder that cannot be opened for an empty one, from Python 3.13 on.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    try:
+        return sorted(each for each in folder.iterdir() if fnmatch(each.name, pattern))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
