@@ -26,6 +26,7 @@ from consentry.control_plane.other_bytes import OtherBytes
 from consentry.control_plane.redescribed import Redescribed
 from consentry.control_plane.removals import Removals
 from consentry.errors import ConflictError, ConsentryError, UnavailableError
+from consentry.exhausted import no_room
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.ledger.state import Registered
 from consentry.policy.vocabulary import Purpose
@@ -144,14 +145,18 @@ class AmendmentVerbs:
         """Do the same after something was recorded, which holds whatever becomes of this.
 
         Raises:
-            UnavailableError: the ledger does not answer any more. Nobody may take it that nothing was recorded.
+            UnavailableError: the ledger does not answer any more, or this process may open no more files. Nobody may
+                take it that nothing was recorded.
         """
         try:
             return self.amend()
-        except UnavailableError as error:
+        except (UnavailableError, OSError) as error:
+            found = no_room(error) if isinstance(error, OSError) else error
+            if found is None:
+                raise
             raise UnavailableError(
                 "ledger-outcome-unknown",
-                f"it is recorded, but perhaps no release follows it yet: {error.message}",
+                f"it is recorded, but perhaps no release follows it yet: {found.message}",
                 help="they do when the ledger answers: read it, then retry what is missing",
             ) from error
 
