@@ -12,10 +12,13 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.corpus.registration import forget_earlier, seats_in_use
 from consentry.errors import UnavailableError
 from consentry.exhausted import no_room
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
+from consentry.policy.vocabulary import ChoiceState, Reach
 from end_to_end.network import populated, register_other_bytes
-from end_to_end.still_given import problems
+from end_to_end.still_given import handed_out, problems
 from end_to_end.terminal import Terminal, ready, terminal
 from end_to_end.test_story import GENAI, ITEMS, NOW, PEOPLE, POLICY, build
 from open_files import open_files_left
@@ -61,7 +64,7 @@ def test_with_few_files_left_all_is_as_it_was_or_it_is_said(place: tuple[Path, D
 
     def registering() -> None:
         done = control.statements.register_corpus(folder / "corpus.toml")
-        assert (done.built, done.kept, done.replaced.mended, done.remembered) == (0, 2, 0, True)
+        assert (done.built, done.kept, done.replaced.mended, done.lost.nothing) == (0, 2, 0, True)
 
     def verifying() -> None:
         assert {name: problems(deployment, name) for name in found} == found
@@ -92,6 +95,20 @@ def test_with_few_files_left_all_is_as_it_was_or_it_is_said(place: tuple[Path, D
         assert heard[work.__name__, ""], "with enough files left it is done"
         assert heard[work.__name__, "system-exhausted"], "with none left it is not"
     assert there(folder) == before
+
+
+def test_what_was_recorded_is_not_said_to_be_lost(place: tuple[Path, Deployment, str]) -> None:
+    """A no is in the ledger. To work out what leaves releases by it, files are needed."""
+    _, deployment, _ = place
+    new, no = build(deployment), Choice(purpose=GENAI, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=NOW)
+    deployment.ledger.append([ChoiceMade(person=deployment.person("bo"), choice=no, source=Source.FORM)])
+    amend = deployment.control.amendments.amend_recorded
+    codes = [said(amend, left=left) for left in range(_MOST_LEFT + 1)]
+    done = codes.index("")
+    assert {*codes[:done]} == {"ledger-outcome-unknown"}
+    assert not any(codes[done:])
+    assert "b1" not in handed_out(deployment, new)
+    assert not problems(deployment, new)
 
 
 def test_the_command_line_says_so(ready: Terminal) -> None:

@@ -1,4 +1,7 @@
-"""What may be said once something is recorded, and the ledger does not answer any more: not that nothing was."""
+"""What may be said once something is recorded, and what follows cannot be done: not that nothing was.
+
+The ledger does not answer any more, or the system gives this process no more files or memory.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from consentry.errors import UnavailableError
+from consentry.exhausted import no_room
 
-_NOTHING = "ledger-unavailable"
-"""Whoever reads it takes it that nothing was recorded."""
+_NOTHING = frozenset({"ledger-unavailable", "system-exhausted"})
+"""Whoever reads one of them takes it that nothing was recorded."""
 
 
 @contextmanager
@@ -18,19 +22,20 @@ def once_recorded(
     """Do in the block what follows from what is durable in the ledger, and reads it. It holds whatever becomes of that.
 
     Args:
-        but: what nobody knows where the ledger does not answer.
+        but: what nobody knows then.
         anything: something was recorded; if not, the error stays as it is.
 
     Raises:
-        UnavailableError: the ledger does not answer any more. Nobody may take it that nothing was recorded.
+        UnavailableError: that cannot be done. Nobody may take it that nothing was recorded.
     """
     try:
         yield
-    except UnavailableError as error:
-        if error.code != _NOTHING or not anything:
+    except (UnavailableError, OSError) as error:
+        found = no_room(error) if isinstance(error, OSError) else error
+        if found is None or found.code not in _NOTHING or not anything:
             raise
         raise UnavailableError(
             "ledger-outcome-unknown",
-            f"it is recorded, but {but}: {error.message}",
-            help="read the ledger when it answers, then retry what is missing",
+            f"it is recorded, but {but}: {found.message}",
+            help="read what is there when it can be read, then retry what is missing",
         ) from error
