@@ -27,7 +27,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pat
     monkeypatch.setenv("CONSENTRY_LEDGER_TIMEOUT_S", "1")
     home = tmp_path / "home"
     with closing(open_deployment(home, embedded=True)) as deployment, in_thread(deployment) as ask:
-        assert ready(ask) == (200, "ready")
+        assert comes(ask, status=200) == "ready"
         yield home, deployment, ask
 
 
