@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from consentry.bootstrap import Deployment
+from consentry.control_plane.hits import Hits
 from consentry.ledger.oversight_events import LeaseEnd, LeaseEndedV1, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Scope
+from consentry.oversight.order import Order, Scope
 from end_to_end.test_orders_of_dates import DATED, again, granted, load, of_model, stops, suspend
 from end_to_end.test_story import build
 from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
@@ -109,3 +110,31 @@ def test_the_ledger_alone_does_not_count_what_an_older_end_may_concern(place: Pl
     assert stops(deployment, first.order) == (None, [lease.lease])
     deployment.control.orders.drain()
     assert stops(deployment, first.order) == (1, [lease.lease])
+
+
+def test_what_an_older_end_does_not_concern_is_looked_for_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server drains many times a second, and whoever renews a lease waits for that."""
+    deployment, orders, plain = place[1], place[1].control.orders, Hits.holds
+    load(place, "US")
+    named, far = suspend(deployment, DATED), suspend(deployment, Scope(areas=frozenset({"KR"})))
+    lease, _ = granted(deployment, build(deployment))
+    load(place, "BR")
+    end(deployment, lease, named=named)
+    asked: list[str] = []
+
+    def holds(self: Hits, order: Order, release: str) -> bool:
+        asked.append(order.order)
+        return plain(self, order, release)
+
+    monkeypatch.setattr(Hits, "holds", holds)
+    assert [each.order for each in orders.drain()] == [named]
+    assert set(asked) == {named, far}
+    asked.clear()
+    assert orders.drain() == []
+    assert asked == []
+    later, _ = granted(deployment, build(deployment))
+    end(deployment, later, named=named)
+    assert [each.order for each in orders.drain()] == [named]
+    assert set(asked) == {named, far}, "the control: of another end it is looked for"
+    assert stops(deployment, named) == (2, [lease.lease, later.lease])
+    assert stops(deployment, far) == (0, [])

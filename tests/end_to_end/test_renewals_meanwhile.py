@@ -18,6 +18,7 @@ from consentry.control_plane.notices import NoticeVerbs
 from consentry.control_plane.rows_there import RowsThere
 from consentry.errors import ConsentryError
 from consentry.ledger import image
+from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, Origin
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose
 from end_to_end.case_steps import CASE, condition
@@ -104,6 +105,23 @@ def test_the_harness_notices_the_lock(slow: Slow) -> None:
     suspend(slow.deployment, SERVED_IN_THE_UK)
     verb = lambda: slow.deployment.control.models.may_serve("drafts")  # noqa: E731
     assert not slow.renewed(Hits, "_rows_hit", verb, with_the_lock=True)
+
+
+def test_while_it_is_looked_for_whose_lease_that_is_over_an_order_had_hit(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the server was started anew after an order that is not noted as drained yet."""
+    _, deployment = place
+    lease, _ = grant(deployment, build(deployment))
+    scope = replace(SERVED_IN_THE_UK, purposes=frozenset())
+    orders = deployment.control.orders
+    given = orders.issuing.issue(scope, case=CASE, origin=Origin.OWN_DECISION, reference="x")
+    deployment.ledger.append([LeaseEnded(lease=lease.lease, how=LeaseEnd.STOPPED, orders=(), step=1)])
+    slow = Slow(deployment, monkeypatch)
+    assert slow.renewed(Hits, "_rows_hit", orders.drain)
+    drained = orders.get(given.order).drained
+    assert drained is not None
+    assert drained.stopped == 1
 
 
 SCOTLAND = replace(SERVED_IN_THE_UK, areas=frozenset({"GB-SCT"}))

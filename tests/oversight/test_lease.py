@@ -105,8 +105,8 @@ def test_an_end_that_names_one_order_reads_as_it_did(order: str | None, orders: 
     assert lease.ended is not None
     assert (lease.ended.how, lease.ended.orders, lease.ended.step) == (LeaseEnd.STOPPED, orders, 4)
     assert lease.ended.one_named == bool(order)
-    assert leases.one_named(since=1) == ([lease] if order else [])
-    assert leases.one_named(since=2) == []
+    assert list(leases.one_named(since=1)) == ([lease] if order else [])
+    assert list(leases.one_named(since=2)) == []
     assert leases.ended_by("o.1") == ((lease,) if order else ())
 
 

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -24,15 +25,21 @@ from consentry.errors import UnavailableError
 from consentry.ledger import outcomes
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.outcomes import unavailable
+from consentry.ledger.sql import SqlLedger
 from consentry.policy.choice import Choice
+from consentry.service.pages import member_unsaved as unsaved
+from consentry.service.pages.member_asked import HALF_SAVED
+from consentry.service.problem_words import PROBLEMS, plainly
 from consentry.service.problems import LOG
 from end_to_end.network import made_once
+from end_to_end.test_silent_once_recorded import silent
 from service.at_work import in_thread
 from service.members import members, one_item, token_for
 from service.objectors import GOOD
 from service.visitor import PASSWORD, Visitor, signed_in, words
 
 NOBODY_ANSWERS = "A part of this site does not answer at this moment. Nothing was saved: try again in a few minutes."
+NOBODY_SHOWS = "A part of this site does not answer at this moment. Look at the page again in a few minutes."
 UNKNOWN = "We cannot tell whether this was saved."
 CONCERN = {"case": "cnil-1", "reference": "letter", "areas": "FR", "text": "we ask what is used"}
 MESSAGE = "It is the second picture."
@@ -68,8 +75,10 @@ class Place:
         """Take a table from the store of accounts."""
         with closing(sqlite3.connect(self.home / "accounts.db", isolation_level=None)) as other:
             other.execute(f"ALTER TABLE {table} RENAME TO away")
-            yield
-            other.execute(f"ALTER TABLE away RENAME TO {table}")
+            try:
+                yield
+            finally:
+                other.execute(f"ALTER TABLE away RENAME TO {table}")
 
 
 def filled(folder: Path, deployment: Deployment) -> None:
@@ -144,7 +153,7 @@ def test_a_good_link_is_not_called_damaged(place: Place, caplog: pytest.LogCaptu
     with place.accounts_silent("spent_once"), caplog.at_level(logging.WARNING, LOG.name):
         answer = visitor.get(address)
         assert is_later(answer)
-        assert NOBODY_ANSWERS in words(answer)
+        assert NOBODY_SHOWS in words(answer)
         assert "This link did not work" not in words(answer)
     assert "a link of the platform was refused" not in caplog.text
     assert visitor.get(address).status_code == 303, "it was not used up"
@@ -274,3 +283,69 @@ def test_an_authority_is_not_told_that_what_it_typed_is_wrong(place: Place) -> N
         "the control: no case"
     )
     assert visitor.post("/authority/concern", concern).status_code == 303
+
+
+@contextmanager
+def silent_after(place: Place, *, commits: int = 1) -> Iterator[None]:
+    """Have the ledger answer nothing once so many commits were made."""
+    ledger = place.deployment.ledger
+    assert isinstance(ledger, SqlLedger)
+    with silent(ledger, commits=commits):
+        yield
+
+
+def test_nobody_is_told_that_nothing_was_saved_where_the_page_after_it_cannot_be_made(place: Place) -> None:
+    member, staff, (objector, address) = place.member(), signed_in(place.url, "olga"), place.objection()
+    scope = {"areas": "FR", "purposes": "train-genai", "origin": "own-decision", "case": "fr-1", "reference": "x"}
+    seen = re.search(r'name="seen" value="([^"]+)"', staff.post("/console/suspend", {**scope, "step": "look"}).text)
+    assert seen is not None
+    forms: list[tuple[Visitor, str, dict[str, str]]] = [
+        (member, "/me/choices", {"purpose": "train-genai", "answer": "no", "reach": "future"}),
+        (objector, address, {"message": MESSAGE}),
+        (staff, "/console/suspend", {**scope, "step": "suspend", "seen": unescape(seen[1])}),
+    ]
+    for visitor, path, form in forms:
+        answer = visitor.post(path, form)
+        assert answer.status_code == 303
+        with silent_after(place, commits=0):
+            after = visitor.get(answer.headers["location"])
+        assert is_later(after), path
+        assert NOBODY_SHOWS in words(after), path
+        assert "othing was" not in words(after), path
+
+
+def test_a_no_is_not_said_to_be_unsaved_where_nothing_can_be_read_after_it(place: Place) -> None:
+    member, head = place.member(), place.deployment.ledger.head()
+    everything = {"purpose": "train-genai", "answer": "no", "reach": "everything"}
+    with silent_after(place):
+        answer = member.post("/me/choices", everything)
+    assert place.deployment.ledger.head() == head + 1
+    assert is_later(answer)
+    assert "othing was" not in words(answer)
+    assert UNKNOWN in words(answer)
+    head = place.deployment.ledger.head()
+    with silent_after(place, commits=0):
+        answer = place.member("us2").post("/me/choices", everything)
+    assert place.deployment.ledger.head() == head
+    assert NOBODY_ANSWERS in words(answer), "the control: nothing was"
+
+
+def test_a_choice_is_saved_though_what_waited_cannot_be_forgotten(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member, head, forget = place.member(), place.deployment.ledger.head(), unsaved.forget
+
+    def silent_by_then(*given: Any, **more: Any) -> None:
+        with place.accounts_silent("kept_once"):
+            forget(*given, **more)
+
+    monkeypatch.setattr(unsaved, "forget", silent_by_then)
+    answer = member.post("/me/choices", {"purpose": "train-genai", "answer": "no"})
+    assert answer.headers["location"] == f"/me?saved={head}"
+    assert "Saved: you said no" in words(member.get(answer.headers["location"]))
+
+
+def test_who_runs_out_of_files_is_told_in_words_and_nothing_of_ours() -> None:
+    found = plainly(UnavailableError("system-exhausted", "`x.npy`: too many open files", help="nothing is damaged"))
+    assert found == PROBLEMS["ledger-unavailable"]
+    assert HALF_SAVED["system-exhausted"] == HALF_SAVED["ledger-unavailable"]

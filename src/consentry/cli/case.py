@@ -15,6 +15,7 @@ from consentry.cli.notice import BY
 from consentry.cli.output import counted, day, moment
 from consentry.cli.suspend import scope_of, scope_options
 from consentry.clock import now
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.oversight.case import CaseStanding, Obstacle
 from consentry.oversight.order import after_in_words, in_words
 
@@ -181,7 +182,8 @@ def approve(context: Context, name: str, by: str) -> int:
     obstacles = control.cases.approve(name, by=by)
     if obstacles:
         return _refuse(context, name, step="approved", obstacles=obstacles)
-    _, standing, rest, _ = control.cases.register_of(name)
+    with once_recorded():
+        _, standing, rest, _ = control.cases.register_of(name)
     body = {"case": name, "approved": True, "standing": str(standing), "in_the_way": [each.text for each in rest]}
 
     def human() -> None:

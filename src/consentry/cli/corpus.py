@@ -13,6 +13,7 @@ from consentry.cli.invocation import Commands
 from consentry.cli.output import counted
 from consentry.cli.read_words import in_no_table, show_in_no_table, show_unread
 from consentry.clock import now
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.corpus.registration import Corpus, read_descriptor
 from consentry.policy.vocabulary import Age
 
@@ -34,8 +35,9 @@ def register(context: Context, descriptor: Path) -> None:
     control = context.begin().control
     with context.out.progress() as progress:
         done = control.statements.register_corpus(descriptor, progress=progress)
-    present = control.desk.present()
-    missing = in_no_table(present.classes(at=now()))
+    with once_recorded():
+        present = control.desk.present()
+        missing = in_no_table(present.classes(at=now()))
     mended = done.replaced.mended
     body = {**_body(done.corpus), "built": done.built, "kept": done.kept, "mended": mended, "in_no_table": missing}
 

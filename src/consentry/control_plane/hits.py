@@ -10,6 +10,7 @@ Hit is what is hit by what was known when the release was sealed, or since while
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -24,10 +25,10 @@ from consentry.control_plane.known import Known
 from consentry.control_plane.once_known import items_of
 from consentry.control_plane.order_rows import OrderRows
 from consentry.control_plane.removals import Removals
-from consentry.errors import ConsentryError, StateError
+from consentry.errors import ConsentryError
 from consentry.ledger.state import Registered
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Order, Scope, in_words
+from consentry.oversight.order import Order, Scope
 from consentry.policy.choice import Seconds
 from consentry.policy.jurisdictions import contains
 from consentry.release.change import Seats
@@ -282,21 +283,31 @@ class Hits:
         Those that were open when it was given, and of later ones those in which people moved, or content was registered
         anew, since. Where the end of a lease names one order of several, it is found out whether others hit it.
         """
-        leases = present.overseen.leases
-        found = [lease for lease in self.read_under(order, present) if self.holds(order, lease.release)]
+        leases, holds = present.overseen.leases, cache(partial(self.holds, order))
         later = [each for each in leases.open() if each.fence > order.position]
         later = [each for each in later if self._stops(order, each.release, each.fence)]
-        found += [each for each in (*later, *present.overseen.perhaps_ended_by(order)) if self._about(order, each)]
+        those = (*leases.open_at(order.position), *later, *present.overseen.perhaps_ended_by(order))
+        found = (each for each in self._meant(order, those) if holds(each.release))
         every = {each.lease: each for each in (*found, *leases.ended_by(order.order))}
         return sorted(every.values(), key=lambda each: each.fence)
 
+    def unknown_of(self, order: Order, present: Known) -> list[str]:
+        """Return the releases, read under leases that are over, of which nobody knows whether an order hits them.
+
+        As far as `made_to_stop` asks. The caller holds the lock, and lets go of it to find that out.
+        """
+        those = (*present.overseen.leases.open_at(order.position), *present.overseen.perhaps_ended_by(order))
+        releases = dict.fromkeys(each.release for each in self._meant(order, those))
+        return [each for each in releases if self._unanswered(order, each)]
+
     def read_under(self, order: Order, present: Known) -> list[Lease]:
         """Return the leases that an order revokes if the release that is read under it holds any of its scope."""
-        return [
-            lease
-            for lease in present.overseen.leases.open_at(order.position)
-            if self.names(order, lease.model, at=lease.fence) and self.concerns(order, lease.release)
-        ]
+        return self._meant(order, present.overseen.leases.open_at(order.position))
+
+    def _meant(self, order: Order, leases: Iterable[Lease]) -> list[Lease]:
+        """Return those of some leases that an order is about, by their models and the purposes of their releases."""
+        concerns = cache(partial(self.concerns, order))
+        return [each for each in leases if concerns(each.release) and self.names(order, each.model, at=each.fence)]
 
     def held_then(self, name: str, order: Order) -> bool:
         """Say whether the counts of a release name eligible items in scope. They know no dates."""
@@ -340,29 +351,6 @@ class Hits:
         told = found.keys() if question.decided else {each.pin for each in known.registered.sidecars}
         untold = not as_decided and any(file.pin not in told for file in release.manifest.files)
         return _Found(known_hit or untold, known_hit, frozenset(each.folder for each in known.sidecars))
-
-
-def why_barred(order: Order, release: str) -> str:
-    """Say why nobody may read a release that an order bars."""
-    if order.ended is None:
-        return f"release `{release}` holds what order `{order.order}` suspends ({order.reference})"
-    suspension = f"the suspension of {in_words(order.scope)} (order `{order.order}`)"
-    return f"release `{release}` was sealed before {suspension} that was {order.ended.in_words()}"
-
-
-def barred(order: Order, release: str, *, lease: bool = False) -> StateError:
-    """Return the error for who asks for a release, or for a lease on one, that an order bars."""
-    if order.ended is None:
-        return StateError(
-            "lease-suspended" if lease else "release-suspended",
-            why_barred(order, release),
-            help="build a release now: it leaves out what is suspended",
-        )
-    return StateError(
-        "lease-old-terms" if lease else "release-old-terms",
-        why_barred(order, release),
-        help="build a new release: what was suspended comes back on the terms that hold now",
-    )
 
 
 def rows_hit(release: SealedRelease, file: ReleaseFile, *, found: BitMap64 | None, left: BitMap64 | None = None) -> int:

@@ -207,7 +207,7 @@ class Issuing:
 def _may_hit(order: Order, overseen: Overseen) -> bool:
     """Say whether a lease was open when an order was given, or came to it later and has ended since."""
     leases = overseen.leases
-    return bool(leases.open_at(order.position) or leases.ended_by(order.order) or overseen.perhaps_ended_by(order))
+    return bool(leases.open_at(order.position) or leases.ended_by(order.order) or any(overseen.perhaps_ended_by(order)))
 
 
 def _more(order: Order, leases: int) -> bool:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
+from consentry.control_plane.barred import barred
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.hits import Hits, barred
+from consentry.control_plane.hits import Hits
 from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.wording import require_name

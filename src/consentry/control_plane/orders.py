@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from consentry.control_plane.barred import why_barred
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
-from consentry.control_plane.hits import Hits, why_barred
+from consentry.control_plane.hits import Hits
 from consentry.control_plane.issue_times import IssueTimes
 from consentry.control_plane.issuing import Issuing
 from consentry.control_plane.known import Known
@@ -35,6 +36,8 @@ class OrderVerbs:
         self.desk = desk
         self.hits = hits
         self.handouts = handouts
+        self._looked_back: dict[str, int] = {}
+        """By order: before which position leases ended of which it is known that none counts that does not yet."""
 
     @property
     def times(self) -> IssueTimes:
@@ -155,38 +158,49 @@ class OrderVerbs:
             self.handouts.remove()
 
     def _look_back(self) -> None:
-        """Find out, without the lock, which orders hit leases whose end names another one, as far as that counts."""
+        """Find out, without the lock, which orders hit what was read under leases that are over, as far as it counts.
+
+        It is let go of after each: of a home with a long history many are to be looked at when it is opened.
+        """
         with self.desk.lock:
-            overseen = self.desk.present().overseen
-            pairs = {
-                (order, lease.release): None
-                for order in overseen.orders
-                if _is_to_note(order, overseen)
-                for lease in overseen.perhaps_ended_by(order)
-                if self.hits.names(order, lease.model, at=lease.fence) and self.hits.concerns(order, lease.release)
-            }
-        for order, release in pairs:
-            self.hits.found_out(order, release)
+            waiting = self._waiting(self.desk.present().overseen)
+        for order in waiting:
+            with self.desk.lock:
+                unknown = self.hits.unknown_of(order, self.desk.newest)
+            for release in unknown:
+                self.hits.found_out(order, release)
+            with self.desk.lock:
+                self._drained(order, self.desk.newest)
 
     def _to_note(self) -> list[OrderDrained]:
-        with self.desk.lock:
-            present = self.desk.present()
-            waiting = [each for each in present.overseen.orders if _is_to_note(each, present.overseen)]
-            return [body for order in waiting if (body := self._drained(order, present)) is not None]
+        """Return what is to be noted now. The caller holds the lock."""
+        present = self.desk.present()
+        waiting = self._waiting(present.overseen)
+        return [body for order in waiting if (body := self._drained(order, present)) is not None]
+
+    def _drained(self, order: Order, present: Known) -> OrderDrained | None:
+        """Return what is to be noted of an order. The caller holds the lock."""
+        stopped = self.hits.made_to_stop(order, present)
+        body = self.issuing.drained(order, stopped)
+        if body is None and all(each.ended is not None for each in stopped):
+            # What it hit then stays so. Asked again and again, it would keep whoever waits for the lock.
+            self._looked_back[order.order] = present.position
+        return body
+
+    def _looked_to(self, order: Order) -> int:
+        return self._looked_back.get(order.order, 0) - 1
+
+    def _waiting(self, overseen: Overseen) -> list[Order]:
+        """Return the orders that were not noted as drained, or that leases hit which have ended since, or may have."""
+        return [
+            order
+            for order in overseen.orders
+            if (drained := order.drained) is None
+            or overseen.leases.ended_since(drained.position, by=order.order)
+            or any(overseen.perhaps_ended_by(order, since=max(drained.position, self._looked_to(order))))
+        ]
 
     def made_to_stop(self, order: Order) -> list[Lease]:
         """Return the leases that an order revoked, as they are now."""
         with self.desk.lock:
             return self.hits.made_to_stop(order, self.desk.present())
-
-    def _drained(self, order: Order, present: Known) -> OrderDrained | None:
-        return self.issuing.drained(order, self.hits.made_to_stop(order, present))
-
-
-def _is_to_note(order: Order, overseen: Overseen) -> bool:
-    """Say whether an order was not noted as drained yet, or a lease that it hit, or may have hit, has ended since."""
-    drained = order.drained
-    if drained is None or overseen.perhaps_ended_by(order, since=drained.position):
-        return True
-    ended = (lease.ended for lease in overseen.leases.ended_by(order.order))
-    return any(each is not None and each.position > drained.position for each in ended)

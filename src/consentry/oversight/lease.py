@@ -136,16 +136,25 @@ class Leases:
         """Return the leases that an order hit when they ended, in the order in which they did."""
         return tuple(self._leases[name] for name in self._ended_by.get(order, ()))
 
-    def one_named(self, *, since: int) -> list[Lease]:
-        """Return the leases that ended after a position, and whose end names one order though more may have hit."""
-        found = map(self._leases.__getitem__, reversed(self._one_named))
-        return list(takewhile(lambda each: each.ended is not None and each.ended.position > since, found))
+    def ended_since(self, position: int, *, by: str) -> bool:
+        """Say whether a lease ended after a position whose end names an order."""
+        names = self._ended_by.get(by)
+        last = self._leases[names[-1]].ended if names else None
+        return last is not None and last.position > position
+
+    def one_named(self, *, since: int) -> Iterator[Lease]:
+        """Yield the leases that ended after a position, and whose end names one order though more may have hit."""
+        return self._ended_after(since, reversed(self._one_named))
 
     def open_at(self, position: int) -> tuple[Lease, ...]:
         """Return the leases that were open when the event at a position was said, as they are now, oldest first."""
-        return tuple(
-            each for each in self if each.fence < position and (each.ended is None or each.ended.position > position)
-        )
+        there = (*self.open(), *self._ended_after(position, reversed(self._ended)))
+        return tuple(sorted((each for each in there if each.fence < position), key=lambda each: each.fence))
+
+    def _ended_after(self, position: int, names: Iterator[str]) -> Iterator[Lease]:
+        """Yield those of some leases that ended after a position; `names` begins with the one that ended last."""
+        found = map(self._leases.__getitem__, names)
+        return takewhile(lambda each: each.ended is not None and each.ended.position > position, found)
 
     def take(self, event: Event) -> None:
         """Take one event in, if it is about leases."""

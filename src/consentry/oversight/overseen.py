@@ -5,7 +5,7 @@ Each part takes the events it understands and lets the others pass; so they can 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from consentry.ledger.envelope import Event
 from consentry.oversight.assessment import Assessments
@@ -58,19 +58,19 @@ class Overseen:
             for part in parts:
                 part.take(event)
 
-    def perhaps_ended_by(self, order: Order, *, since: int = 0) -> list[Lease]:
-        """Return the leases that an order may have hit when they ended, though their end names another one.
+    def perhaps_ended_by(self, order: Order, *, since: int = 0) -> Iterator[Lease]:
+        """Yield the leases that an order may have hit when they ended, though their end names another one.
 
         Of ends of version 1, after `since`, that is: given under the lease, or in force when it ended.
         """
-        ended = order.ended
-        return [
+        found, ended = self.leases.one_named(since=max(since, order.position)), order.ended
+        if ended is None:
+            return found
+        return (
             lease
-            for lease in self.leases.one_named(since=max(since, order.position))
-            if lease.fence < order.position
-            or ended is None
-            or (lease.ended is not None and ended.position > lease.ended.position)
-        ]
+            for lease in found
+            if lease.fence < order.position or (lease.ended is not None and ended.position > lease.ended.position)
+        )
 
     @property
     def models(self) -> dict[str, list[str]]:

@@ -24,6 +24,7 @@ class Plain(NamedTuple):
 
 
 _LATER = N_("nothing was saved: try again in a few minutes")
+_LOOK_AGAIN = N_("look at the page again in a few minutes")
 _NOTHING_ANSWERS = Plain(N_("a part of this site does not answer at this moment"), _LATER)
 _SOMETHING_IS_MISSING = Plain(
     N_("some of what people said is missing here at this moment, so we cannot say how it stands for you"),
@@ -71,10 +72,9 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
             N_("that is a mistake of ours, not yours"),
             N_("look at the page again in a few minutes, and tell us if it is still so"),
         ),
-        "ledger-outcome-unknown": Plain(
-            N_("we cannot tell whether this was saved"), N_("look at the page again in a few minutes")
-        ),
+        "ledger-outcome-unknown": Plain(N_("we cannot tell whether this was saved"), _LOOK_AGAIN),
         "ledger-unavailable": _NOTHING_ANSWERS,
+        "system-exhausted": _NOTHING_ANSWERS,
         "serve-body-too-large": Plain(
             N_("that was more than we can take at once"),
             N_("nothing was saved: go back, and send less or a smaller file"),
@@ -100,6 +100,18 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
         ),
     }
 )
+
+
+def read_in_vain(error: ConsentryError) -> tuple[ConsentryError, Plain | None]:
+    """Return an error of somebody who only looks at a page, with what it means.
+
+    That nothing was saved is true, and says nothing: they may have been led to the page when something was.
+    """
+    plain = PROBLEMS.get(error.code)
+    if plain is not _NOTHING_ANSWERS:
+        return error, plain
+    rest = error.help.removeprefix("nothing was recorded").lstrip(":. ")
+    return type(error)(error.code, error.message, help=rest), plain._replace(help=_LOOK_AGAIN)
 
 
 def plainly(error: ConsentryError) -> Plain:

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
 from consentry.exhausted import no_room
 from consentry.service.logs import REQUEST
-from consentry.service.problem_words import PROBLEMS
+from consentry.service.problem_words import PROBLEMS, read_in_vain
 from consentry.service.request_words import misfit
 from consentry.service.site import RETRY_S, away, page, wants_page
 
@@ -123,6 +123,8 @@ def _shown(request: Request, error: ConsentryError, status: int | None = None) -
     if found == HTTPStatus.UNAUTHORIZED and request.method == "GET":
         return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", HTTPStatus.SEE_OTHER)
     plain = PROBLEMS.get(error.code)
+    if request.method in ("GET", "HEAD"):
+        error, plain = read_in_vain(error)
     return page(request, "problem.html", status=found, error=error, plain=plain, reason=found, problem=None)
 
 

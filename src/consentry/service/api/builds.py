@@ -15,6 +15,7 @@ from pydantic import Field, JsonValue
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.errors import StateError
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose
@@ -170,7 +171,8 @@ def build(
         built = control.releases.build(body.corpus, body.purpose, policy=body.policy, at=body.at, by=who.handle)
     finally:
         BUILDING.release()
-    return whole(control, built.manifest.release)
+    with once_recorded():
+        return whole(control, built.manifest.release)
 
 
 @ROUTER.post("/{release}/explain", responses=problems({404: "release-unknown item-unknown"}))

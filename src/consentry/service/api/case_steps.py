@@ -17,6 +17,8 @@ from pydantic import BeforeValidator, Field
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.agreement import Agreed
+from consentry.control_plane.once_recorded import once_recorded
+from consentry.control_plane.plane import ControlPlane
 from consentry.errors import InputError, StateError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.oversight.case import Obstacle
@@ -147,7 +149,7 @@ class Agreement(Answer):
 def review(*, case: Named, who: Working, control: Control) -> WholeCase:
     """Begin the review: from here on approvals count."""
     control.cases.begin_review(case, by=who.handle)
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step(
@@ -158,7 +160,7 @@ def review(*, case: Named, who: Working, control: Control) -> WholeCase:
 def set_condition(*, case: Named, body: NewCondition, who: Working, control: Control) -> WholeCase:
     """Set a condition. Approvals that were given before count no more."""
     control.conditions.add(ConditionAdded(case=case, **dict(body), by=who.handle))
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step(
@@ -170,14 +172,14 @@ def set_condition(*, case: Named, body: NewCondition, who: Working, control: Con
 def meet(*, case: Named, condition: Named, body: Evidence, who: Working, control: Control) -> WholeCase:
     """Note that a condition is met, as a document shows, which is stored."""
     control.conditions.meet(case, condition, evidence=_document(body), by=who.handle)
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step("/conditions/{condition}/reopening", missing="case-condition-unknown", conflict="case-condition-checked")
 def reopen(*, case: Named, condition: Named, body: Reopening, who: Working, control: Control) -> WholeCase:
     """Note that a condition is not met after all, and why."""
     control.conditions.reopen(case, condition, reason=body.reason, by=who.handle)
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step(
@@ -207,21 +209,21 @@ def correct_notice(*, case: Named, notice: Named, body: CorrectedNotice, who: Ap
 def require_notice(*, case: Named, body: RequiredNotice, who: Working, control: Control) -> WholeCase:
     """Require that people are told, and that full days pass, before the case can be lifted. Days only grow."""
     control.cases.require_notice(case, body.notice, days=body.days, by=who.handle)
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step("/approvals", conflict="case-not-ready case-approved-already")
 def approve(*, case: Named, who: Approving, control: Control) -> WholeCase:
     """Approve lifting the case. It takes two different people, both after the last change."""
     _unless(control.cases.approve(case, by=who.handle), "approved")
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step("/lifting", conflict="case-not-ready")
 def lift(*, case: Named, body: Ending, who: Approving, control: Control) -> WholeCase:
     """Lift the case, if nothing stands in the way: all its orders end. Else the title says everything that does."""
     _unless(control.cases.lift(case, by=who.handle, reference=body.reference), "lifted")
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step(
@@ -245,21 +247,27 @@ def withdraw(*, case: Named, body: Ending, who: Approving, control: Control) -> 
 def prohibit(*, case: Named, body: Ending, who: Working, control: Control) -> WholeCase:
     """End the case with its suspensions in force, for good. One person is enough: it gives nothing back."""
     control.cases.prohibit(case, by=who.handle, reference=body.reference)
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step("/reports", over=False, conflict="case-report-known")
 def schedule(*, case: Named, body: Report, who: Delivering, control: Control) -> WholeCase:
     """Note that a report is owed to the authority by a time."""
     control.reports.schedule(case, body.report, title=body.title, due=body.due, by=who.handle)
-    return whole(control, case)
+    return _as_it_is(control, case)
 
 
 @_step("/reports/{report}/delivery", over=False, missing="case-report-unknown")
 def deliver(*, case: Named, report: Named, who: Delivering, control: Control) -> WholeCase:
     """Note that a report, of everything up to now, was handed over."""
     control.reports.deliver(case, report, position=None, by=who.handle)
-    return whole(control, case)
+    return _as_it_is(control, case)
+
+
+def _as_it_is(control: ControlPlane, case: str) -> WholeCase:
+    """Return a case after something was said of it. That is recorded, also where nothing can be read any more."""
+    with once_recorded():
+        return whole(control, case)
 
 
 def _document(body: Evidence) -> bytes:

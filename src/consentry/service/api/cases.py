@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.plane import ControlPlane
 from consentry.oversight import case as cases
 from consentry.oversight.case_register import register
@@ -141,7 +142,8 @@ def timeline(*, case: Named, who: Reader, control: Control, limit: Limit = 100, 
 def open_(*, body: Opened, who: Annotated[Principal, Depends(Needs(Action.CASE_WORK))], control: Control) -> Case:
     """Open a case for a concern."""
     opened = control.cases.open(body.case, title=body.title, reference=body.reference, by=who.handle)
-    return _as_it_stands(control, opened)
+    with once_recorded():
+        return _as_it_stands(control, opened)
 
 
 def _as_it_stands(control: ControlPlane, case: cases.Case) -> Case:

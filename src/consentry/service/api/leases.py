@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from consentry.accounts.access import Action
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.ledger.oversight_events import LeaseEnd
 from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS
 from consentry.policy.vocabulary import Purpose
@@ -216,15 +217,16 @@ async def grant(*, body: LeaseRequest, verbs: Calling) -> Granted:
         lease, secret = verbs.control.leases.grant(
             body.release, job=body.job, model=body.model, ttl_ms=round(body.ttl_s * _MS)
         )
-        return Granted(
-            lease=lease.lease,
-            fence=lease.fence,
-            ttl_s=lease.ttl_ms / _MS,
-            secret=secret,
-            nonce=body.nonce,
-            amendment=verbs.control.amendments.newest(lease.release),
-            release=Described.model_validate(verbs.control.lease_reading.described(lease.release)),
-        )
+        with once_recorded("its holder does not know of it, so that it expires"):
+            return Granted(
+                lease=lease.lease,
+                fence=lease.fence,
+                ttl_s=lease.ttl_ms / _MS,
+                secret=secret,
+                nonce=body.nonce,
+                amendment=verbs.control.amendments.newest(lease.release),
+                release=Described.model_validate(verbs.control.lease_reading.described(lease.release)),
+            )
 
     return await verbs(granted)
 

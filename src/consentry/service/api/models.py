@@ -9,6 +9,7 @@ from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.lineage_events import Remedy
 from consentry.ledger.oversight_events import OrderEnd
@@ -197,7 +198,8 @@ def register(body: Registration, control: Control) -> Said:
 def choose_remedy(*, model: Named, body: Remedying, who: Remedier, control: Control) -> WholeModel:
     """Choose what is done about an affected model. Another choice takes the place of the one before."""
     control.models.choose_remedy(model, body.remedy, by=who.handle, reason=body.reason.strip())
-    return _whole(control, model)
+    with once_recorded():
+        return _whole(control, model)
 
 
 @ROUTER.post(
@@ -214,7 +216,8 @@ def approve_remedy(*, model: Named, who: Remedier, control: Control) -> WholeMod
     That is `accept`, `drop-adapter`, and training anew that no job of ours did: its new weights have to be registered.
     """
     control.models.approve_remedy(model, by=who.handle)
-    return _whole(control, model)
+    with once_recorded():
+        return _whole(control, model)
 
 
 @ROUTER.post(
@@ -231,7 +234,8 @@ def approve_remedy(*, model: Named, who: Remedier, control: Control) -> WholeMod
 def finish_remedy(*, model: Named, body: Finished, who: Remedier, control: Control) -> WholeModel:
     """Say that what was chosen is done."""
     control.models.finish_remedy(model, by=who.handle, digest=body.digest)
-    return _whole(control, model)
+    with once_recorded():
+        return _whole(control, model)
 
 
 @ROUTER.post(

@@ -14,6 +14,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -26,7 +27,7 @@ from consentry.accounts.account import digest_of
 from consentry.accounts.admission import Admission
 from consentry.accounts.web_state import KeptAnswer
 from consentry.digests import canonical_json
-from consentry.errors import ConflictError, ConsentryError, InputError
+from consentry.errors import ConflictError, ConsentryError, InputError, UnavailableError
 from consentry.service.gate import COOKIE, actions_of, recognise, shown_by
 from consentry.service.request_words import form
 from consentry.service.verbs import Verbs
@@ -121,7 +122,9 @@ async def _once(
         kind=answer.headers.get("content-type", ""),
         content=_without(not_kept, bytes(answer.body)),
     )
-    await verbs(admission.web.finish, name, found)
+    # It is done, so it is said. Where that cannot be noted, the key goes on saying that nobody knows.
+    with suppress(UnavailableError):
+        await verbs(admission.web.finish, name, found)
     return answer
 
 

@@ -7,6 +7,7 @@ notice to be read, and its name is recorded with the choice.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import MEMBER_SESSION_S, Principal
 from consentry.accounts.member_link import LinkKeys, used_up, why_refused
 from consentry.bootstrap import Deployment
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.own_content import Aim, Effect
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
@@ -162,14 +164,17 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
     except NotFoundError:
         raise
     except StateError as error:
-        return _once_more(
-            request, deployment, who, use=use, wanted=wanted, error=error, positions=positions, changed=changed
-        )
+        with once_recorded(anything=bool(positions) or error.code == "ledger-outcome-unknown"):
+            return _once_more(
+                request, deployment, who, use=use, wanted=wanted, error=error, positions=positions, changed=changed
+            )
     back, shown = _back(use, wanted)
     names = [name if back == "/me/items" else f"{use.purpose}/{name}" for name in changed]
     query = [*(("saved", str(each)) for each in positions), *(("changed", each) for each in names)]
     answer = RedirectResponse(f"{back}?{urlencode([*shown, *(query or [('unchanged', str(use.purpose))])])}", 303)
-    unsaved.forget(request, admission, person=person, answer=answer, saved=wanted)
+    # It is saved: where what waited cannot be forgotten, it goes on waiting.
+    with suppress(UnavailableError):
+        unsaved.forget(request, admission, person=person, answer=answer, saved=wanted)
     return answer
 
 
