@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,13 @@ _PATTERNS = (
     "linked/*",
     "*/2024/*",
     "broken",
+    "circle",
+    "*",
+    "*/",
+    "items/*/",
+    "items/**/",
+    "*/.",
+    "a.parquet/",
 )
 
 
@@ -69,8 +78,39 @@ def test_patterns_name_what_glob_finds(tmp_path: Path, pattern: str) -> None:
         path.touch()
     (tmp_path / "linked").symlink_to("items")
     (tmp_path / "broken").symlink_to("nowhere")
+    (tmp_path / "circle").symlink_to("circle")
     found = matching(tmp_path, pattern)
     assert {each.resolve() for each in found} == expected(tmp_path, pattern)
     assert {each.resolve() for each in matching(tmp_path / "items", f"{tmp_path}/{pattern}")} == expected(
         tmp_path, pattern
     )
+
+
+@pytest.mark.parametrize("pattern", ["**", "**/*", "**/"])
+def test_a_folder_that_holds_a_link_to_itself_has_its_files_once(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "items").mkdir()
+    (tmp_path / "items" / "a.parquet").touch()
+    (tmp_path / "items" / "all").symlink_to("..")
+    found = {each.resolve() for each in matching(tmp_path, pattern)}
+    assert found == expected(tmp_path, pattern) == {(tmp_path / "items" / "a.parquet").resolve()}
+
+
+@pytest.mark.parametrize("pattern", ["*/sub/a.parquet", "shut/sub/a.parquet", "*/sub/*", "*/*/"])
+def test_what_this_user_may_not_look_at_is_left_out(tmp_path: Path, pattern: str) -> None:
+    for name in ("open", "shut", "listed"):
+        (tmp_path / name / "sub").mkdir(parents=True)
+        (tmp_path / name / "sub" / "a.parquet").touch()
+    for name, mode in (("", 0o755), ("shut", 0), ("listed", 0o644)):
+        (tmp_path / name).chmod(mode)
+    program = (
+        "import os, sys; from pathlib import Path; from consentry.corpus.file_patterns import matching\n"
+        "base = Path(sys.argv[1]); os.chdir(base)\n"
+        "if not os.getuid(): os.setuid(65534)\n"
+        "print(sorted(str(each) for each in matching(Path(), sys.argv[2])))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program, tmp_path, pattern], check=True, capture_output=True, text=True
+    )
+    for name in ("shut", "listed"):
+        (tmp_path / name).chmod(0o755)
+    assert found.stdout.strip() == str([] if pattern.startswith("shut") else ["open/sub/a.parquet"])

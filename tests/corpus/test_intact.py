@@ -82,5 +82,5 @@ def test_the_same_in_place_of_it_mends_nothing(folder: Path) -> None:
     body = json.loads((folder / "sidecar.json").read_bytes())
     (folder / "sidecar.json").write_bytes(canonical_json({**body, "digest": ""}))
     bad = altered([folder], threads=LocalRunner(2))
-    assert replaced(bad, by={load(folder).pin: folder}) == ({"s": "s"}, 0)
-    assert replaced(bad, by={}) == ({}, 0)
+    assert replaced(bad, by={load(folder).pin: folder}) == ({"s": "s"}, frozenset())
+    assert replaced(bad, by={}) == ({}, frozenset())

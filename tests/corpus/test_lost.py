@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from consentry.corpus.lost import Lost, forget, note, noted
+from consentry.corpus.lost import NOTHING, Lost, forget, note, noted
 from consentry.corpus.sidecar_names import SidecarNames
-
-NOTHING = Lost(frozenset(), everything=False)
 
 
 @pytest.mark.parametrize("lost", [Lost(frozenset({"a", "b-2"}), everything=False), Lost(frozenset(), everything=True)])
@@ -18,9 +16,19 @@ def test_what_was_lost_is_known_until_it_is_forgotten(tmp_path: Path, lost: Lost
     note(tmp_path, lost)
     note(tmp_path, NOTHING)
     assert noted(tmp_path) == lost
-    forget(tmp_path)
-    forget(tmp_path)
+    forget(tmp_path, NOTHING)
+    assert noted(tmp_path) == lost
+    forget(tmp_path, lost)
+    forget(tmp_path, lost)
     assert noted(tmp_path) == NOTHING
+
+
+def test_what_another_registration_noted_since_stays(tmp_path: Path) -> None:
+    note(tmp_path, Lost(frozenset({"a", "b"}), everything=True))
+    forget(tmp_path, Lost(frozenset({"a", "c"}), everything=False))
+    assert noted(tmp_path) == Lost(frozenset({"b"}), everything=True)
+    forget(tmp_path, Lost(frozenset(), everything=True))
+    assert noted(tmp_path) == Lost(frozenset({"b"}), everything=False)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b'{"sidecars": 1}'])

@@ -191,7 +191,9 @@ def test_nobody_is_looked_for_where_the_descriptor_is_the_same(place: tuple[Path
     describe(folder, deployment, CORRECTED)
     assert [*again.control.amendments.redescribed.unheard([release])] == [release]
     assert [*again.control.amendments.redescribed.unheard([release])] == [release], "it is not amended by asking"
-    assert again.control.amendments.hear_of("network") == []
+    before = again.control.amendments.of(release)
+    assert again.control.amendments.hear_of("network")
+    assert again.control.amendments.of(release) == before
     assert again.control.amendments.redescribed.unheard([release]) == {}
     again.close()
 

@@ -151,18 +151,28 @@ class AmendmentVerbs:
         with once_recorded("perhaps no release follows it yet"):
             return self.amend()
 
-    def hear_of(self, corpus: str, *, mended: bool = False) -> list[str]:
-        """Amend the releases from a corpus that have not heard of another descriptor of it, and return those amended.
+    def hear_of(self, corpus: str, *, mended: bool = False) -> bool:
+        """Amend the releases from a corpus that have not heard of another descriptor of it; say whether all have then.
 
         Where none was registered nobody is looked for, unless what was damaged or lost was `mended`: who withdrew
         meanwhile may not have been found.
+
+        Raises:
+            UnavailableError: that cannot be found out now.
         """
         names = [name for name, sealed in self.archive.sealed().items() if sealed.corpus == corpus]
         with self._amending:
             if mended:
                 self.redescribed.mended(names)
             behind = self.redescribed.unheard(names)
-        return self._bring_up_to_date([*behind]) if behind else []
+        if behind:
+            self._bring_up_to_date([*behind])
+        with self.desk.lock:
+            left = [self._unheard[name].why for name in behind if name in self._unheard]
+        for why in left:
+            if why.transient:
+                raise why
+        return not left
 
     def _bring_up_to_date(self, names: Sequence[str]) -> list[str]:
         with self._amending:

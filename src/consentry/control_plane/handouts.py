@@ -116,19 +116,32 @@ class Handouts:
         return report
 
     def write_anew(self, names: Iterable[str]) -> None:
-        """Write the tables of amended releases anew; one that cannot be written is removed."""
+        """Write the tables of amended releases anew; one that cannot be written is removed.
+
+        Raises:
+            OSError: nor can one be removed. All the others are looked at before.
+        """
         behind = [(name, version) for name in names for version in VERSIONS if self._is_behind(name, version)]
         if not behind:
             return
+        left: OSError | None = None
         with holding(self.desk.tables), self.desk.parts.watching() as progress:
             for name, version in behind:
-                if not self._is_behind(name, version):
-                    continue
                 try:
-                    self._write(name, version, progress=progress)
-                except (ConsentryError, OSError):
-                    # Its readers ask nobody: what they must not see any more is gone, even if the rest is as well.
-                    shutil.rmtree(self.desk.tables / name / f"v{version}", ignore_errors=True)
+                    self._write_or_remove(name, version, progress=progress)
+                except OSError as error:
+                    left = error
+        if left is not None:
+            raise left
+
+    def _write_or_remove(self, name: str, version: FormatVersion, *, progress: Progress | None) -> None:
+        if not self._is_behind(name, version):
+            return
+        try:
+            self._write(name, version, progress=progress)
+        except (ConsentryError, OSError):
+            # Its readers ask nobody: what they must not see any more is gone, even if the rest is as well.
+            _remove(self.desk.tables / name / f"v{version}")
 
     def take_back(self, names: Iterable[str]) -> None:
         """Remove the tables of releases of which nobody can tell what has to leave them."""

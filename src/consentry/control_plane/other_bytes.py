@@ -7,12 +7,11 @@ nothing in other bytes, and a job may open the file only now. What leaves by wha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.corpus.registration import Corpus
-from consentry.errors import ConsentryError, IntegrityError
+from consentry.errors import ConsentryError, IntegrityError, UnavailableError
 from consentry.release.manifest import Manifest
 from consentry.release.reproduce import require_registered
 
@@ -37,15 +36,21 @@ class OtherBytes:
         """Find out which of some releases that somebody withdrew from are over other bytes now, and return those.
 
         INVARIANT: the caller does not hold the lock of the desk: a corpus that is registered anew takes time to open.
+
+        Raises:
+            UnavailableError: that cannot be found out now.
         """
         with self.desk.lock:
             amendments = self.desk.present().amendments
             those = [name for name in names if name in self._withdrawn_from or amendments.newest(name) is not None]
         opened: dict[str, Corpus] = {}
         for name in those:
-            # What cannot be opened now is said by whoever works out what leaves the release.
-            with suppress(ConsentryError):
+            try:
                 self._compare(self.archive.remembered(name).manifest, opened)
+            except UnavailableError:
+                raise  # nothing was found out: it may be over other bytes
+            except ConsentryError:
+                pass  # what cannot be opened is said by whoever works out what leaves the release
         return {name for name in those if self.why(name) is not None}
 
     def _compare(self, manifest: Manifest, opened: dict[str, Corpus]) -> None:

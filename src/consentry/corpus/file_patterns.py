@@ -5,23 +5,32 @@ As `glob` finds them, which takes a folder that cannot be opened for an empty on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from glob import has_magic
 from pathlib import Path, PurePath
 
 from consentry.exhausted import listed
 
+_FOLDER = ""
+"""A last part that only folders have."""
+
 
 def matching(base: Path, pattern: str) -> list[Path]:
     """Return the files that a pattern names in a folder; it may be absolute. What this user may not read is left out.
 
-    Of a folder that it names the Parquet files in and below it, except those beginning with `.` or `_`.
+    Of a folder that it names the Parquet files in and below it, except those beginning with `.` or `_`. One that ends
+    with a slash names folders only.
 
     Raises:
         OSError: a folder cannot be read.
     """
-    named = _named(base, PurePath(pattern).parts)
+    parts = PurePath(pattern).parts
+    if not pattern.endswith(("/", "/.")):
+        named = _named(base, parts)
+    else:
+        # `glob` finds folders below the base by `**/`, and not the base itself.
+        named = (each for each in _named(base, (*parts, _FOLDER)) if parts != ("**",) or each != base)
     return [file for each in named for file in ([each] if each.is_file() else _parquet_below(each))]
 
 
@@ -30,15 +39,27 @@ def _named(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
         yield folder
         return
     name, *rest = parts
+    if name == _FOLDER:
+        if _may_ask(folder.is_dir):
+            yield folder
+        return
     if not has_magic(name):
-        if (folder / name).exists():
+        if _may_ask((folder / name).exists):
             yield from _named(folder / name, rest)
         return
     if name == "**" and rest:
         yield from _named(folder, rest)
     for each in _visible(folder, "*" if name == "**" else name):
-        if not rest or each.is_dir():
-            yield from _named(each, parts if name == "**" and each.is_dir() else rest)
+        is_folder = _may_ask(each.is_dir)
+        if not rest or is_folder:
+            yield from _named(each, parts if name == "**" and is_folder else rest)
+
+
+def _may_ask(about: Callable[[], bool]) -> bool:
+    """Ask something about a file; no, where this user may not look at it."""
+    with suppress(PermissionError):
+        return about()
+    return False
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
@@ -48,10 +69,11 @@ def _visible(folder: Path, pattern: str) -> list[Path]:
 
 
 def _parquet_below(folder: Path) -> Iterator[Path]:
-    for each in _visible(folder, "*"):
+    # A link that leads to itself, or nowhere, is no folder.
+    for each in _visible(folder, "*") if folder.is_dir() else ():
         if each.name[0] == "_":
             continue
-        if each.is_dir() and not each.is_symlink():
+        if _may_ask(each.is_dir) and not each.is_symlink():
             yield from _parquet_below(each)
         elif each.suffix == ".parquet" and each.is_file():
             yield each

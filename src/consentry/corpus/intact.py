@@ -33,13 +33,18 @@ class Altered(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """By the names of altered sidecars, those that stand in for them, and how many say something else, or may.
+    """By the names of altered sidecars, those that stand in for them, and for which of these it says something else.
 
-    May: what stands in for one that was lost.
+    Or may: what stands in for one that was lost.
     """
 
     names: Mapping[str, str]
-    mended: int
+    otherwise: frozenset[str]
+
+    @property
+    def mended(self) -> int:
+        """How many were damaged or lost."""
+        return len(self.otherwise)
 
 
 def with_digests(head: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -116,18 +121,21 @@ def replaced(bad: Iterable[Altered], *, by: Mapping[FilePin, Path]) -> Replaced:
     """Return which altered sidecars those that were built of the same files, by the same descriptor, stand in for."""
     pairs = [(each, by[each.pin]) for each in bad if each.pin in by]
     names = {each.folder.name: folder.name for each, folder in pairs}
-    return Replaced(names, sum(each.arrays != (_head(folder, None) or {})[_ARRAYS] for each, folder in pairs))
+    differ = (each for each, folder in pairs if each.arrays != (_head(folder, None) or {})[_ARRAYS])
+    return Replaced(names, frozenset(each.folder.name for each in differ))
 
 
 def is_lost(folder: Path) -> bool:
-    """Say whether nothing can be told any more of a sidecar that was built: it is gone, or its head cannot be read."""
-    return _head(folder, None) is None
+    """Say whether nothing can be told any more of a sidecar that was built: it is gone, or its head is damaged."""
+    head = _head(folder, None)
+    return head is None or (_DIGEST in head and head[_DIGEST] != _digest(head))
 
 
 def _head(folder: Path, descriptor: Digest | None) -> dict[str, Any] | None:
     try:
         head: dict[str, Any] = json.loads((folder / HEAD).read_bytes())
         FilePin(**head["pin"])
+        _digest(head)  # not of what cannot be in one
         return head if descriptor in (None, head["descriptor"]) else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         require_room(error)

@@ -1,9 +1,10 @@
-"""Sidecars of which nothing can be told any more: they are gone, or their heads cannot be read.
+"""Sidecars that are gone, or whose heads cannot be relied on, and what registrations have to make up for.
 
-    corpora/<name>/lost.json   those that a registration stands in for, until who withdrew was looked for again
+    corpora/<name>/lost.json   what was damaged or lost and is replaced, until who withdrew was looked for again
 
 Whoever said no meanwhile may not have been found by them. Nothing is left of them once others are named in their place,
-so they are written down before that: a registration that is interrupted after it is made up for by the next.
+so they are written down before that: a registration that is interrupted after it is made up for by the next. Names of
+sidecars never come again, so each registration strikes what it made up for, and nothing that another one noted since.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _NOTE = "lost.json"
 
 
 class Lost(NamedTuple):
-    """The names of sidecars that were lost. `everything`: nobody knows any more what was registered."""
+    """The names of sidecars that were damaged or lost. `everything`: nobody knows any more what was registered."""
 
     names: frozenset[str]
     everything: bool
@@ -35,6 +36,9 @@ class Lost(NamedTuple):
     def nothing(self) -> bool:
         """Whether nothing was lost."""
         return not self.names and not self.everything
+
+
+NOTHING = Lost(frozenset(), everything=False)
 
 
 def in_force(home: Path, sidecars: Path) -> Lost:
@@ -62,7 +66,7 @@ def noted(home: Path) -> Lost:
     try:
         found = json.loads((home / _NOTE).read_bytes())
     except FileNotFoundError:
-        return Lost(frozenset(), everything=False)
+        return NOTHING
     except (OSError, ValueError) as error:
         require_room(error)
     if isinstance(found, dict) and isinstance(found.get("sidecars"), list):
@@ -76,9 +80,14 @@ def note(home: Path, lost: Lost) -> None:
         replace_file(home / _NOTE, canonical_json({"sidecars": sorted(lost.names), "everything": lost.everything}))
 
 
-def forget(home: Path) -> None:
-    """Remove what was written down: who withdrew was looked for again."""
-    (home / _NOTE).unlink(missing_ok=True)
+def forget(home: Path, made_up: Lost) -> None:
+    """Strike from what was written down what was made up for: who withdrew was looked for again."""
+    before = noted(home)
+    left = Lost(before.names - made_up.names, before.everything and not made_up.everything)
+    if left.nothing:
+        (home / _NOTE).unlink(missing_ok=True)
+    elif left != before:
+        note(home, left)
 
 
 def _gone(names: Iterable[str], sidecars: Path) -> set[str]:

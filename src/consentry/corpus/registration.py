@@ -7,7 +7,8 @@
       lost.json            what was lost, until all that follows from that is done (`lost.py`)
       lock                 held by the process that registers
       sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor. If the file has
-                           other bytes though these are the same, or one was damaged, `<key>-2`, and so on
+                           other bytes though these are the same, or one was damaged, `<key>-2`, and so on;
+                           no number comes again
 
 Registering again builds only the sidecars of files that are new or changed, and those that are damaged, beside those of
 the snapshot before, which stays in force until `corpus.json` names the new ones. A damaged one stays until all that
@@ -82,9 +83,9 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What registering did: how many sidecars were built and how many were still good, and which were replaced or lost.
+    """What registering did: how many sidecars were built and how many were still good, and which were replaced.
 
-    Those that were lost are among the `replaced` where something stands in for them.
+    `lost`: what was damaged or lost, which has to be made up for.
     """
 
     corpus: Corpus
@@ -121,7 +122,7 @@ def register(
         identities: what turns ids into seats and keys, for the corpus of that name.
         threads: where the work is done.
         erased: the seats of people who were erased.
-        numbered: a number that no sidecar of the corpus of that name had, for where nobody knows what was registered.
+        numbered: a number that no sidecar of the corpus of that name had: nobody knows any more which ones there were.
         progress: called with the number of items read since the last call.
     """
     text = read_text(path, like=_EXAMPLE)
@@ -131,7 +132,7 @@ def register(
     # Two registrations at a time would give one code to two item classes.
     with only_one(home / _LOCK):
         gone = lost.in_force(home, home / _SIDECARS) | lost.noted(home)
-        behind = numbered(descriptor.name) if gone.everything else 0
+        behind = numbered(descriptor.name)
         names = SidecarNames(heads.named_sidecars(home), folder=home / _SIDECARS, behind=behind)
         classes = ItemClasses.load(home / _CLASSES)
         registering = _Registering(home, path.parent.resolve(), descriptor, classes, names, gone)
@@ -181,12 +182,12 @@ class _Registering:
         anew = replaced(bad.values(), by={sidecar.pin: sidecar.folder for sidecar in sidecars})
         by = {source.key: sidecar.folder.name for source, sidecar in zip(sources, sidecars, strict=True)}
         stand_in = lost.stood_in_for(self.home, self.home / _SIDECARS, by=by)
-        gone = self.gone | lost.Lost(frozenset(stand_in), everything=False)
+        gone = self.gone | lost.Lost(anew.otherwise | stand_in.keys(), everything=False)
         return Registration(
             corpus=corpus,
             built=len(stale),
             kept=len(sources) - len(stale),
-            replaced=Replaced({**anew.names, **stand_in}, anew.mended + len(gone.names)),
+            replaced=Replaced({**anew.names, **stand_in}, gone.names),
             lost=gone,
         )
 
@@ -325,17 +326,19 @@ def open_as_of(folder: Path, name: str, *, snapshot: Digest, like: Corpus | None
     return opened
 
 
-def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest] | None) -> None:
+def forget_earlier(
+    folder: Path, name: str, *, wanted: Collection[Digest] | None, made_up: lost.Lost = lost.NOTHING
+) -> None:
     """Remove what is kept of snapshots before that are not `wanted`, and all sidecars that nothing names any more.
 
     None: nobody knows which are wanted, so all are.
 
     The caller answers for nobody sealing a release any more with a snapshot that is neither wanted nor in force, and
-    for having looked again for whoever withdrew, if something was damaged or lost.
+    for having looked again for whoever withdrew since what is `made_up` was damaged or lost.
     """
     home = folder / name
     with only_one(home / _LOCK):
-        lost.forget(home)
+        lost.forget(home, made_up)
         _, *earlier = heads.documents(home)
         for document in earlier:
             if wanted is not None and f"sha256:{document.stem}" not in wanted:

@@ -1,7 +1,7 @@
 """Names of sidecars: the key of a content file as it is, and a number where the first of that key is not the one.
 
-INVARIANT: no name comes again while anybody may go by it. Whoever opened a corpus takes a name they know for what they
-have open, and heads of before go by names as well.
+INVARIANT: no name comes again. Whoever opened a corpus takes a name they know for what they have open, however long ago
+that was, and heads of before go by names as well. Of what was removed only the ledger tells: numbers begin behind it.
 """
 
 from __future__ import annotations
