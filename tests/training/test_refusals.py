@@ -31,6 +31,7 @@ ON_THE_WAY = (
     "control_plane/amendments.py",
     "control_plane/once_recorded.py",
     "control_plane/archive.py",
+    "control_plane/barred.py",
     "control_plane/hits.py",
     "oversight/lease.py",
     "release/amendment.py",
