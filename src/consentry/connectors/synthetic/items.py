@@ -15,7 +15,7 @@ from faker import Faker
 
 from consentry.connectors.synthetic.countries import COUNTRIES
 from consentry.connectors.synthetic.kinds import KINDS, Kind
-from consentry.connectors.synthetic.people import Person
+from consentry.connectors.synthetic.people import NAMES, Person
 from consentry.connectors.synthetic.phrases import RESUME, STYLES
 
 Array = npt.NDArray[Any]
@@ -24,6 +24,7 @@ FIRST_MOMENT = 1_325_376_000
 """2012-01-01."""
 LAST_MOMENT = 1_725_926_399
 """The last second of 9 September 2024."""
+_JOBS = (*NAMES, "faker.providers.job", "faker.providers.company")
 _MINORS_FROM = 1_672_531_200
 _VARIANTS = 64
 _LANGUAGES = tuple(sorted({language for country in COUNTRIES for language in country.languages}))
@@ -206,7 +207,7 @@ def _filler(language: str, seed: int, random: Random) -> Callable[[str], str]:
     locales = sorted({country.locale for country in countries})
     speaking = [locale for locale in locales if locale.startswith(language)] or locales
     for index, locale in enumerate(speaking[:6]):
-        fake = Faker(locale)
+        fake = Faker(locale, providers=list(_JOBS))
         fake.seed_instance(seed * 1_000 + 500 + index)
         jobs += [fake.job() for _ in range(40)]
         companies += [fake.company() for _ in range(40)]

@@ -29,6 +29,8 @@ PEOPLE_SCHEMA = pa.schema(
 )
 
 FIRST_ADULT_YEAR = 2004
+NAMES = ("faker.providers.person",)
+"""What of Faker draws names: to load all else that it has takes longer than drawing them."""
 _NAMES_A_LOCALE = 60
 _NOWHERE = ("remote", "🌍", "everywhere", "Somewhere over the rainbow", "the internet", "home")
 _STATES = (("open", 0.87), ("sleeping", 0.08), ("deleted", 0.04), (None, 0.01))
@@ -101,7 +103,7 @@ def _names(seed: int) -> dict[str, tuple[list[str], list[str]]]:
     """Return first and last names of each locale."""
     names = {}
     for index, locale in enumerate(sorted({country.locale for country in COUNTRIES})):
-        fake = Faker(locale)
+        fake = Faker(locale, providers=list(NAMES))
         fake.seed_instance(seed * 1_000 + index)
         drawn = range(_NAMES_A_LOCALE)
         names[locale] = ([fake.first_name() for _ in drawn], [fake.last_name() for _ in drawn])
