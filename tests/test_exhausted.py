@@ -18,7 +18,7 @@ from consentry.corpus.sidecar import ClassesPin, usable
 from consentry.digests import plain_files
 from consentry.durable import sync_tree
 from consentry.errors import UnavailableError
-from consentry.exhausted import listed, no_room, require_room
+from consentry.exhausted import listed, no_room, require_room, walked
 from consentry.release.data_file import DataFile, open_pinned
 from consentry.release.manifest import sealed_in
 from consentry.service.problems import status_of, unforeseen
@@ -60,6 +60,7 @@ def _no_classes(count: int) -> ClassesPin:
 
 LOOKS: dict[str, Callable[[Path], object]] = {
     "a folder": listed,
+    "all below it": lambda path: list(walked(path)),
     "the files in it": lambda path: list(plain_files(path)),
     "flushing it": sync_tree,
     "what a pattern names": lambda path: matching(path, "*.parquet"),

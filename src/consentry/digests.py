@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from consentry.exhausted import walked
 
 MAX_SAFE_INTEGER = 2**53 - 1
 _PREFIX = "sha256:"
@@ -105,15 +106,11 @@ def plain_files(folder: Path) -> Iterator[Path]:
         NotPlainError: there is something else in it.
         OSError: a folder cannot be read: it may hold some.
     """
-    for root, folders, names in os.walk(folder, onerror=_raise):
+    for root, folders, names in walked(folder):
         for name in (*folders, *names):
-            path = Path(root, name)
+            path = root / name
             mode = path.lstat().st_mode
             if stat.S_ISREG(mode):
                 yield path
             elif not stat.S_ISDIR(mode):
                 raise NotPlainError(path)
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -16,6 +16,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO
 
+from consentry.exhausted import walked
+
 _FLUSHING = 4
 _REWRITTEN = 1 << 20
 
@@ -98,15 +100,11 @@ def sync_tree(folder: Path) -> None:
         OSError: something cannot be flushed, or a folder cannot be read.
     """
     with ThreadPoolExecutor(_FLUSHING) as pool:
-        for root, _, names in os.walk(folder, onerror=_raise):
+        for root, _, names in walked(folder):
             # What is asked for is waited for: an error is raised here, before any name is flushed.
-            paths = (Path(root, name) for name in names)
+            paths = (root / name for name in names)
             list(pool.map(sync, [path for path in paths if S_ISREG(path.lstat().st_mode)]))
-            sync(Path(root))
-
-
-def _raise(error: OSError) -> None:
-    raise error
+            sync(root)
 
 
 @contextmanager

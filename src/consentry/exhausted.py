@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -50,3 +51,19 @@ def listed(folder: Path, pattern: str = "*") -> list[Path]:
         return sorted(each for each in folder.iterdir() if fnmatch(each.name, pattern))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def walked(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yield a folder and all below it, each with the names of the folders and of everything else in it.
+
+    `os.walk` passes over a folder that cannot be opened.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        yield Path(root), folders, names

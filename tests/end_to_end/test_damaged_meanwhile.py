@@ -58,7 +58,7 @@ def test_who_is_not_found_leaves_where_another_registration_ends_after_the_inter
         # The first one finds nothing to mend.
         patch.setattr("consentry.corpus.registration.altered", once_blind(lost))
         again(folder, deployment)
-    assert again(folder, deployment).replaced.mended == 1
+    assert again(folder, deployment).mended == 1
     assert handed_out(deployment, release) == {"b1", "b3"}
 
 
@@ -90,9 +90,9 @@ def test_so_do_they_where_a_release_could_not_be_looked_at_then(place: tuple[Pat
     kept.rename(desk.releases / release)
     other = open_deployment(folder / "home")
     try:
-        assert again(folder, other).replaced.mended == 1
+        assert again(folder, other).mended == 1
         assert handed_out(other, release) == set()
-        assert again(folder, other).replaced.mended == 0
+        assert again(folder, other).mended == 0
     finally:
         other.close()
 
@@ -135,9 +135,9 @@ def test_so_do_they_where_the_head_of_a_sidecar_is_damaged_as_well(
     head = sidecar_of(corpora) / "sidecar.json"
     head.write_text(json.dumps({**json.loads(head.read_bytes()), "descriptor": value}))
     assert "a1" in handed_out(deployment, release)
-    assert again(folder, deployment).replaced.mended == 1
+    assert again(folder, deployment).mended == 1
     assert handed_out(deployment, release) == {"b1", "b3"}
-    assert again(folder, deployment).replaced.mended == 0
+    assert again(folder, deployment).mended == 0
 
 
 def test_whoever_has_it_open_goes_on_with_nothing_damaged_where_a_file_is_put_back(

@@ -75,6 +75,16 @@ def forget_digests(corpora: Path) -> None:
         path.write_bytes(canonical_json({name: body[name] for name in body if name not in ("arrays", "digest")}))
 
 
+def with_somebody_hidden(deployment: Deployment) -> str:
+    """Return a release that hands out who said no: postings without them were put in place of those that were built."""
+    release, corpora = built(deployment), deployment.control.desk.corpora
+    damage(corpora, "posting_person", 200)
+    digest_anew(sidecar_of(corpora))
+    say(deployment, "ada", reach=Reach.EVERYTHING)
+    assert "a1" in handed_out(deployment, release)
+    return release
+
+
 def again(folder: Path, deployment: Deployment) -> Any:
     return deployment.control.statements.register_corpus(folder / "corpus.toml")
 
@@ -134,7 +144,7 @@ def test_who_is_not_found_by_damaged_postings_leaves(place: tuple[Path, Deployme
         say(deployment, "bo", reach=Reach.EVERYTHING)
         assert handed_out(deployment, release) == {"a1", "b1"}
     done = again(folder, deployment)
-    assert (done.built, done.kept, done.replaced.mended) == (1, 1, 1)
+    assert (done.built, done.kept, done.mended) == (1, 1, 1)
     if refused == "after":
         say(deployment, "ada", reach=Reach.EVERYTHING)
         say(deployment, "bo", reach=Reach.EVERYTHING)
@@ -150,11 +160,11 @@ def test_an_interrupted_registration_is_made_up_for_by_the_next(place: tuple[Pat
     say(deployment, "ada", reach=Reach.EVERYTHING)
     interrupted(folder, deployment)
     done = interrupted(folder, deployment)
-    assert (done.built, done.kept, done.replaced.mended) == (0, 2, 1)
-    assert again(folder, deployment).replaced.mended == 1
+    assert (done.built, done.kept, done.mended) == (0, 2, 1)
+    assert again(folder, deployment).mended == 1
     assert handed_out(deployment, release) == {"b1", "b3"}
     before = events(deployment)
-    assert again(folder, deployment).replaced.mended == 0
+    assert again(folder, deployment).mended == 0
     assert events(deployment) == before
     assert len(list((desk.corpora / "network" / "sidecars").iterdir())) == 2
 
@@ -171,7 +181,7 @@ def test_what_a_release_was_sealed_with_is_made_right_too(place: tuple[Path, Dep
         assert again(folder, deployment).built == 0
     assert problems(deployment, release) != []
     assert categories(deployment, release) == {"post"}
-    assert again(folder, deployment).replaced.mended == 1
+    assert again(folder, deployment).mended == 1
     assert problems(deployment, release) == []
     assert categories(deployment, release) == {"post", "image"}
 
@@ -191,7 +201,7 @@ def test_another_process_goes_on_with_nothing_that_was_damaged(place: tuple[Path
     try:
         for array in ("klass", "posting_person"):  # names of sidecars do not come again
             damage(other.control.desk.corpora, array, 0)
-            assert again(folder, other).replaced.mended == 1
+            assert again(folder, other).mended == 1
     finally:
         other.close()
     release = built(deployment)
@@ -206,7 +216,7 @@ def test_sidecars_of_before_digests_are_used_and_built_anew_once(place: tuple[Pa
     assert [each for each in deployment.control.releases.verify(release) if each.problem] == []
     before = events(deployment)
     done = again(folder, deployment)
-    assert (done.built, done.kept, done.replaced.mended) == (2, 0, 0)
+    assert (done.built, done.kept, done.mended) == (2, 0, 0)
     assert events(deployment) == before
     assert problems(deployment, release) == []
     assert again(folder, deployment).kept == 2
@@ -224,7 +234,7 @@ def test_those_of_before_digests_go_on_knowing_where_the_erased_lived(
     if damaged:
         damage(control.desk.corpora, "klass")
     done = again(folder, deployment)
-    assert (done.built, done.kept, done.replaced.mended) == (2, 0, damaged)
+    assert (done.built, done.kept, done.mended) == (2, 0, damaged)
     assert again(folder, deployment).kept == 2
     assert len(list((control.desk.corpora / "network" / "sidecars").iterdir())) == 2
     assert problems(deployment, release) == []
@@ -251,10 +261,7 @@ def test_who_is_not_found_leaves_also_once_what_was_damaged_is_removed(
     place: tuple[Path, Deployment], removed: str
 ) -> None:
     folder, deployment = place
-    release, corpora = built(deployment), deployment.control.desk.corpora
-    damage(corpora, "posting_person", 200)
-    digest_anew(sidecar_of(corpora))
-    say(deployment, "ada", reach=Reach.EVERYTHING)
+    release, corpora = with_somebody_hidden(deployment), deployment.control.desk.corpora
     assert again(folder, deployment).built == 0
     assert "a1" in handed_out(deployment, release)
     shutil.rmtree(corpora / removed)
@@ -263,7 +270,7 @@ def test_who_is_not_found_leaves_also_once_what_was_damaged_is_removed(
         again(folder, other)
         assert handed_out(other, release) == handed_out(deployment, release) == {"b1", "b3"}
         before = events(other)
-        assert again(folder, other).replaced.mended == 0
+        assert again(folder, other).mended == 0
         assert events(other) == before
     finally:
         other.close()
@@ -275,18 +282,14 @@ def test_so_do_they_where_the_registration_after_that_is_interrupted(
 ) -> None:
     """Once what was lost is named no more, only what was written down tells of it."""
     folder, deployment = place
-    release, desk = built(deployment), deployment.control.desk
-    damage(desk.corpora, "posting_person", 200)
-    digest_anew(sidecar_of(desk.corpora))
-    say(deployment, "ada", reach=Reach.EVERYTHING)
-    assert "a1" in handed_out(deployment, release)
-    shutil.rmtree(desk.corpora / removed)
+    release, corpora = with_somebody_hidden(deployment), deployment.control.desk.corpora
+    shutil.rmtree(corpora / removed)
     interrupted(folder, deployment)
     interrupted(folder, deployment)
     again(folder, deployment)
     assert handed_out(deployment, release) == {"b1", "b3"}
     before = events(deployment)
-    assert again(folder, deployment).replaced.mended == 0
+    assert again(folder, deployment).mended == 0
     assert events(deployment) == before
 
 
@@ -294,17 +297,13 @@ def test_so_do_they_where_it_was_interrupted_before_anything_named_what_was_buil
     place: tuple[Path, Deployment],
 ) -> None:
     folder, deployment = place
-    release, desk = built(deployment), deployment.control.desk
-    damage(desk.corpora, "posting_person", 200)
-    digest_anew(sidecar_of(desk.corpora))
-    say(deployment, "ada", reach=Reach.EVERYTHING)
-    assert "a1" in handed_out(deployment, release)
-    shutil.rmtree(desk.corpora / "network" / "sidecars")
+    release, corpora = with_somebody_hidden(deployment), deployment.control.desk.corpora
+    shutil.rmtree(corpora / "network" / "sidecars")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("consentry.corpus.lost.note", interrupt)
+        patch.setattr("consentry.corpus.broken.note", interrupt)
         with pytest.raises(KeyboardInterrupt):
             interrupted(folder, deployment)
-    assert again(folder, deployment).replaced.mended == 2
+    assert again(folder, deployment).mended == 2
     assert handed_out(deployment, release) == {"b1", "b3"}
 
 
@@ -326,14 +325,10 @@ def interrupted(folder: Path, deployment: Deployment) -> Any:
 
 def test_so_do_they_where_the_file_was_touched_as_well(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
-    release, corpora = built(deployment), deployment.control.desk.corpora
-    damage(corpora, "posting_person", 200)
-    digest_anew(sidecar_of(corpora))
-    say(deployment, "ada", reach=Reach.EVERYTHING)
-    assert "a1" in handed_out(deployment, release)
+    release, corpora = with_somebody_hidden(deployment), deployment.control.desk.corpora
     shutil.rmtree(sidecar_of(corpora))
     os.utime(folder / FIRST, ns=(1, 1))
-    assert again(folder, deployment).replaced.mended == 1
+    assert again(folder, deployment).mended == 1
     assert handed_out(deployment, release) == {"b1", "b3"}
 
 
@@ -345,11 +340,11 @@ def test_what_a_release_was_sealed_with_stands_again_once_it_was_lost(place: tup
     write_items(folder / "items" / "2.parquet", [RawItem(id="c1", author="ada", created=BEFORE)])
     again(folder, deployment)
     shutil.rmtree(sidecar_of(desk.corpora))
-    assert again(folder, deployment).replaced.mended == 1
+    assert again(folder, deployment).mended == 1
     known = open_as_of(desk.corpora, "network", snapshot=snapshot)
     assert known is not None
     assert {sidecar.folder for sidecar in known.sidecars} <= {each.folder for each in desk.corpus("network").sidecars}
-    assert again(folder, deployment).replaced.mended == 0
+    assert again(folder, deployment).mended == 0
 
 
 @pytest.mark.parametrize("removed", ["network/sidecars", "network"])

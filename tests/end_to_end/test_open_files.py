@@ -64,7 +64,7 @@ def test_with_few_files_left_all_is_as_it_was_or_it_is_said(place: tuple[Path, D
 
     def registering() -> None:
         done = control.statements.register_corpus(folder / "corpus.toml")
-        assert (done.built, done.kept, done.replaced.mended, done.lost.nothing) == (0, 2, 0, True)
+        assert (done.built, done.kept, done.mended, done.broken.nothing) == (0, 2, 0, True)
 
     def verifying() -> None:
         assert {name: problems(deployment, name) for name in found} == found

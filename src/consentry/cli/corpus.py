@@ -38,7 +38,7 @@ def register(context: Context, descriptor: Path) -> None:
     with once_recorded():
         present = control.desk.present()
         missing = in_no_table(present.classes(at=now()))
-    mended = done.replaced.mended
+    mended = done.mended
     body = {**_body(done.corpus), "built": done.built, "kept": done.kept, "mended": mended, "in_no_table": missing}
 
     def human() -> None:

@@ -37,7 +37,7 @@ class OrderVerbs:
         self.hits = hits
         self.handouts = handouts
         self._looked_back: dict[str, int] = {}
-        """By order: before which position leases ended of which it is known that none counts that does not yet."""
+        """By order: up to which position leases ended of which it is known that none counts that does not yet."""
 
     @property
     def times(self) -> IssueTimes:
@@ -184,11 +184,8 @@ class OrderVerbs:
         body = self.issuing.drained(order, stopped)
         if body is None and all(each.ended is not None for each in stopped):
             # What it hit then stays so. Asked again and again, it would keep whoever waits for the lock.
-            self._looked_back[order.order] = present.position
+            self._looked_back[order.order] = present.position - 1
         return body
-
-    def _looked_to(self, order: Order) -> int:
-        return self._looked_back.get(order.order, 0) - 1
 
     def _waiting(self, overseen: Overseen) -> list[Order]:
         """Return the orders that were not noted as drained, or that leases hit which have ended since, or may have."""
@@ -197,7 +194,7 @@ class OrderVerbs:
             for order in overseen.orders
             if (drained := order.drained) is None
             or overseen.leases.ended_since(drained.position, by=order.order)
-            or any(overseen.perhaps_ended_by(order, since=max(drained.position, self._looked_to(order))))
+            or any(overseen.perhaps_ended_by(order, since=max(drained.position, self._looked_back.get(order.order, 0))))
         ]
 
     def made_to_stop(self, order: Order) -> list[Lease]:

@@ -13,7 +13,7 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.recording import ChoiceRecording, Erasures
 from consentry.corpus.areas import places_named
-from consentry.corpus.lost import NOTHING
+from consentry.corpus.broken import NOTHING
 from consentry.corpus.registration import Registration, forget_earlier, register
 from consentry.errors import ConflictError, IntegrityError, NotFoundError, names_there_are
 from consentry.ledger.events import (
@@ -87,12 +87,12 @@ class StatementVerbs:
             progress=progress,
         )
         known = self._registered(done.corpus.name)
-        mended = known is not None and (done.replaced.mended > 0 or done.lost.everything)
+        mended = known is not None and not done.broken.nothing
         new = known is None or known.snapshot != done.corpus.snapshot or mended
         if new:
             self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
         with once_recorded("perhaps no release follows it yet", anything=new):
-            made_up = done.lost if self.amendments.hear_of(done.corpus.name, mended=mended) else NOTHING
+            made_up = done.broken if self.amendments.hear_of(done.corpus.name, mended=mended) else NOTHING
             # INVARIANT: the event comes first. No release is sealed after it with what was in force before.
             forget_earlier(self.desk.corpora, done.corpus.name, wanted=self.archive.snapshots(), made_up=made_up)
         return done

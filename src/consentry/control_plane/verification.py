@@ -52,10 +52,8 @@ class Verification:
         try:
             release = self.archive.open(name)
             corpus = self.desk.opened(release.manifest.corpus)
-        except UnavailableError:
-            raise
         except ConsentryError as error:
-            yield sealed.Finding(check="manifest", problem=error.message, code=error.code)
+            yield sealed.Finding.of("manifest", error)
             return
         if progress is not None:
             total = sum(file.pin.size for file in release.manifest.files)
@@ -65,11 +63,10 @@ class Verification:
         )
         try:
             known = self.archive.at_seal.open(release.manifest)
-        except UnavailableError:
-            raise
         except ConsentryError as error:
+            found = sealed.Finding.of("decisions", error)
             if decide:
-                yield sealed.Finding(check="decisions", problem=error.message, code=error.code)
+                yield found
             return
         if not decide:
             yield from self._intact(known, progress=progress)
@@ -108,10 +105,8 @@ class Verification:
                         folder=Path(folder),
                         progress=progress,
                     )
-            except UnavailableError:
-                raise
             except ConsentryError as error:
-                return sealed.Finding(check=check, problem=error.message, code=error.code)
+                return sealed.Finding.of(check, error)
             return sealed.Finding(check=check)
 
         return self.desk.parts.runner.map(again, known.sidecars)
@@ -131,7 +126,5 @@ class Verification:
                 runner=self.desk.parts.runner,
                 progress=progress,
             )
-        except UnavailableError:
-            raise
         except ConsentryError as error:
-            return sealed.Finding(check="decisions", problem=error.message, code=error.code)
+            return sealed.Finding.of("decisions", error)

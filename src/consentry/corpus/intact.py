@@ -33,18 +33,10 @@ class Altered(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """By the names of altered sidecars, those that stand in for them, and for which of these it says something else.
-
-    Or may: what stands in for one that was lost.
-    """
+    """By the names of altered sidecars, those that stand in for them, and which of the altered said something else."""
 
     names: Mapping[str, str]
     otherwise: frozenset[str]
-
-    @property
-    def mended(self) -> int:
-        """How many were damaged or lost."""
-        return len(self.otherwise)
 
 
 def with_digests(head: Mapping[str, Any], folder: Path) -> dict[str, Any]:

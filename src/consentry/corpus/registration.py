@@ -4,11 +4,10 @@
       corpus.json          where the files are, and the newest snapshot; written last
       earlier/<snapshot>.json  the same of snapshots before, as long as a sealed release was made from them
       item_classes.json    what the codes in the sidecars mean; each sidecar pins those it was built with
-      lost.json            what was lost, until all that follows from that is done (`lost.py`)
+      broken.json          what was damaged or lost, until all that follows from that is done (`broken.py`)
       lock                 held by the process that registers
       sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor. If the file has
-                           other bytes though these are the same, or one was damaged, `<key>-2`, and so on;
-                           no number comes again
+                           other bytes though these are the same, or one was damaged, `<key>-2`, and so on
 
 Registering again builds only the sidecars of files that are new or changed, and those that are damaged, beside those of
 the snapshot before, which stays in force until `corpus.json` names the new ones. A damaged one stays until all that
@@ -26,11 +25,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from consentry.corpus import heads, lost
+from consentry.corpus import broken, heads
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.difference import Seats, nobody
-from consentry.corpus.intact import Altered, Replaced, altered, kept, replaced
+from consentry.corpus.intact import Altered, altered, kept, replaced
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.mistakes import each_once
 from consentry.corpus.parquet_files import rows_in
@@ -83,16 +82,18 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What registering did: how many sidecars were built and how many were still good, and which were replaced.
-
-    `lost`: what was damaged or lost, which has to be made up for.
-    """
+    """What registering did. Of what is `broken`, who withdrew has to be looked for; by names: what stands in for it."""
 
     corpus: Corpus
     built: int
     kept: int
-    replaced: Replaced
-    lost: lost.Lost
+    broken: broken.Broken
+    renamed: Mapping[str, str]
+
+    @property
+    def mended(self) -> int:
+        """How many sidecars were damaged or lost."""
+        return len(self.broken.names)
 
 
 def read_descriptor(path: Path, *, queried: bool = False) -> CorpusDescriptor:
@@ -131,11 +132,11 @@ def register(
     home.mkdir(parents=True, exist_ok=True)
     # Two registrations at a time would give one code to two item classes.
     with only_one(home / _LOCK):
-        gone = lost.in_force(home, home / _SIDECARS) | lost.noted(home)
-        behind = numbered(descriptor.name)
-        names = SidecarNames(heads.named_sidecars(home), folder=home / _SIDECARS, behind=behind)
+        found = broken.in_force(home, home / _SIDECARS) | broken.noted(home)
+        named = heads.named_sidecars(home)
+        names = SidecarNames(named, folder=home / _SIDECARS, behind=numbered(descriptor.name))
         classes = ItemClasses.load(home / _CLASSES)
-        registering = _Registering(home, path.parent.resolve(), descriptor, classes, names, gone)
+        registering = _Registering(home, path.parent.resolve(), descriptor, classes, names, found)
         done = registering.register(identities(descriptor.name), threads=threads, erased=erased, progress=progress)
         registering.commit(done, text)
         return done
@@ -150,7 +151,7 @@ class _Registering:
     descriptor: CorpusDescriptor
     classes: ItemClasses
     names: SidecarNames
-    gone: lost.Lost
+    broken: broken.Broken
 
     def register(
         self, identities: Identities, *, threads: Threads, erased: Callable[[], Seats], progress: Progress | None
@@ -181,14 +182,13 @@ class _Registering:
         )
         anew = replaced(bad.values(), by={sidecar.pin: sidecar.folder for sidecar in sidecars})
         by = {source.key: sidecar.folder.name for source, sidecar in zip(sources, sidecars, strict=True)}
-        stand_in = lost.stood_in_for(self.home, self.home / _SIDECARS, by=by)
-        gone = self.gone | lost.Lost(anew.otherwise | stand_in.keys(), everything=False)
+        stand_in = broken.stood_in_for(self.home, self.home / _SIDECARS, by=by)
         return Registration(
             corpus=corpus,
             built=len(stale),
             kept=len(sources) - len(stale),
-            replaced=Replaced({**anew.names, **stand_in}, gone.names),
-            lost=gone,
+            broken=self.broken | broken.Broken(anew.otherwise | stand_in.keys()),
+            renamed={**anew.names, **stand_in},
         )
 
     def _altered(self, sources: Sequence[_Source], threads: Threads, *, progress: Progress | None) -> list[Altered]:
@@ -247,8 +247,8 @@ class _Registering:
             aside.parent.mkdir(exist_ok=True)
             replace_file(aside, canonical_json(before))
         # Before what was lost is named no more: what follows from it is done, also if this ends here.
-        lost.note(self.home, done.lost)
-        heads.rename_sidecars(self.home, done.replaced.names)
+        broken.note(self.home, done.broken)
+        heads.rename_sidecars(self.home, done.renamed)
         # COMMIT POINT of a registration.
         replace_file(self.home / heads.HEAD, canonical_json(head))
 
@@ -327,7 +327,7 @@ def open_as_of(folder: Path, name: str, *, snapshot: Digest, like: Corpus | None
 
 
 def forget_earlier(
-    folder: Path, name: str, *, wanted: Collection[Digest] | None, made_up: lost.Lost = lost.NOTHING
+    folder: Path, name: str, *, wanted: Collection[Digest] | None, made_up: broken.Broken = broken.NOTHING
 ) -> None:
     """Remove what is kept of snapshots before that are not `wanted`, and all sidecars that nothing names any more.
 
@@ -338,7 +338,7 @@ def forget_earlier(
     """
     home = folder / name
     with only_one(home / _LOCK):
-        lost.forget(home, made_up)
+        broken.forget(home, made_up)
         _, *earlier = heads.documents(home)
         for document in earlier:
             if wanted is not None and f"sha256:{document.stem}" not in wanted:

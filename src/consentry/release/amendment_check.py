@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pyroaring import BitMap64
 
 from consentry.digests import Digest
-from consentry.errors import ConsentryError, UnavailableError
+from consentry.errors import ConsentryError
 from consentry.release.amendment import PAYLOAD_TYPE, Amendment, Noted, damaged, from_object
 from consentry.release.builder import manifest_digest
 from consentry.release.manifest import open_envelope, pre_authentication
@@ -33,10 +33,8 @@ def check(
         name = f"amendment {each.number}"
         try:
             before = _check(release, each, last=last, before=before, read=read, check_signature=check_signature)
-        except UnavailableError:
-            raise  # nothing was found out
         except ConsentryError as error:
-            yield Finding(check=name, problem=error.message, code=error.code)
+            yield Finding.of(name, error)
             return
         last = each
         yield Finding(check=name)

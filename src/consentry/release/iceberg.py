@@ -34,6 +34,7 @@ import pyarrow.parquet as pq
 from consentry import __version__
 from consentry.digests import Digest, digest, digest_file, digest_json
 from consentry.errors import InputError
+from consentry.exhausted import walked
 from consentry.progress import Progress, watched
 from consentry.release import deletion_vector, iceberg_manifest, position_deletes, puffin
 from consentry.release.data_file import DataFile, excluded_count, excluded_positions, open_pinned
@@ -384,7 +385,7 @@ def _summary(kept: Sequence[_Source], format_version: FormatVersion, *, release:
 
 
 def _written(part: Path) -> tuple[WrittenFile, ...]:
-    paths = sorted(path for path in part.rglob("*") if path.is_file())
+    paths = sorted(path for root, _, names in walked(part) for name in names if (path := root / name).is_file())
     return tuple(
         WrittenFile(path=path.relative_to(part).as_posix(), size=path.stat().st_size, digest=digest_file(path))
         for path in paths

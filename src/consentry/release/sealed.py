@@ -160,6 +160,17 @@ class Finding:
     problem: str = ""
     code: str = ""
 
+    @classmethod
+    def of(cls, check: str, error: ConsentryError) -> Finding:
+        """Return what an error says about what was checked.
+
+        Raises:
+            UnavailableError: it is one: nothing was found out.
+        """
+        if isinstance(error, UnavailableError):
+            raise error
+        return cls(check=check, problem=error.message, code=error.code)
+
 
 def verify(
     release: SealedRelease, base: Path, *, check_signature: CheckSignature, progress: Progress | None = None
@@ -185,10 +196,8 @@ def verify(
 def _try(check: str, work: Callable[[], None]) -> Finding:
     try:
         work()
-    except UnavailableError:
-        raise  # nothing was found out
     except ConsentryError as error:
-        return Finding(check=check, problem=error.message, code=error.code)
+        return Finding.of(check, error)
     return Finding(check=check)
 
 

@@ -26,6 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from consentry import durable
 from consentry.errors import StateError
+from consentry.exhausted import walked
 from consentry.training.model_checkpoints import NOTE, QUARANTINE_NOTE, STATE, OvertakenError, fence_in
 
 
@@ -70,7 +71,7 @@ class FsspecFolder:
                 raise FileExistsError(target)
             self._remove(root)
         notes = (NOTE, QUARANTINE_NOTE)
-        files = (path for path in folder.rglob("*") if path.is_file())
+        files = (path for root, _, names in walked(folder) for name in names if (path := root / name).is_file())
         for path in sorted(files, key=lambda path: path.name in notes):
             if fence is not None:
                 self._require_mine(target, fence, saying=path == folder / NOTE)

@@ -6,35 +6,37 @@ from pathlib import Path
 
 import pytest
 
-from consentry.corpus.lost import NOTHING, Lost, forget, note, noted
+from consentry.corpus.broken import NOTHING, Broken, forget, note, noted
 from consentry.corpus.sidecar_names import SidecarNames
 
 
-@pytest.mark.parametrize("lost", [Lost(frozenset({"a", "b-2"}), everything=False), Lost(frozenset(), everything=True)])
-def test_what_was_lost_is_known_until_it_is_forgotten(tmp_path: Path, lost: Lost) -> None:
+@pytest.mark.parametrize(
+    "broken", [Broken(frozenset({"a", "b-2"}), everything=False), Broken(frozenset(), everything=True)]
+)
+def test_what_was_broken_is_known_until_it_is_forgotten(tmp_path: Path, broken: Broken) -> None:
     assert noted(tmp_path) == NOTHING
-    note(tmp_path, lost)
+    note(tmp_path, broken)
     note(tmp_path, NOTHING)
-    assert noted(tmp_path) == lost
+    assert noted(tmp_path) == broken
     forget(tmp_path, NOTHING)
-    assert noted(tmp_path) == lost
-    forget(tmp_path, lost)
-    forget(tmp_path, lost)
+    assert noted(tmp_path) == broken
+    forget(tmp_path, broken)
+    forget(tmp_path, broken)
     assert noted(tmp_path) == NOTHING
 
 
 def test_what_another_registration_noted_since_stays(tmp_path: Path) -> None:
-    note(tmp_path, Lost(frozenset({"a", "b"}), everything=True))
-    forget(tmp_path, Lost(frozenset({"a", "c"}), everything=False))
-    assert noted(tmp_path) == Lost(frozenset({"b"}), everything=True)
-    forget(tmp_path, Lost(frozenset(), everything=True))
-    assert noted(tmp_path) == Lost(frozenset({"b"}), everything=False)
+    note(tmp_path, Broken(frozenset({"a", "b"}), everything=True))
+    forget(tmp_path, Broken(frozenset({"a", "c"}), everything=False))
+    assert noted(tmp_path) == Broken(frozenset({"b"}), everything=True)
+    forget(tmp_path, Broken(frozenset(), everything=True))
+    assert noted(tmp_path) == Broken(frozenset({"b"}), everything=False)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b'{"sidecars": 1}'])
 def test_a_note_that_cannot_be_read_is_of_everything(tmp_path: Path, damaged: bytes) -> None:
-    (tmp_path / "lost.json").write_bytes(damaged)
-    assert noted(tmp_path) == Lost(frozenset(), everything=True)
+    (tmp_path / "broken.json").write_bytes(damaged)
+    assert noted(tmp_path) == Broken(frozenset(), everything=True)
 
 
 def test_a_name_that_is_taken_never_comes_again(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Sidecars that are gone, or whose heads cannot be relied on, and what registrations have to make up for.
 
-    corpora/<name>/lost.json   what was damaged or lost and is replaced, until who withdrew was looked for again
+    corpora/<name>/broken.json   what was damaged or lost and is replaced, until who withdrew was looked for again
 
 Whoever said no meanwhile may not have been found by them. Nothing is left of them once others are named in their place,
 so they are written down before that: a registration that is interrupted after it is made up for by the next. Names of
@@ -16,36 +16,37 @@ from typing import Any, NamedTuple, Self
 
 from consentry.corpus import heads
 from consentry.corpus.intact import is_lost
+from consentry.corpus.sidecar_names import key_of
 from consentry.digests import canonical_json
 from consentry.durable import replace_file
 from consentry.exhausted import require_room
 
-_NOTE = "lost.json"
+_NOTE = "broken.json"
 
 
-class Lost(NamedTuple):
+class Broken(NamedTuple):
     """The names of sidecars that were damaged or lost. `everything`: nobody knows any more what was registered."""
 
-    names: frozenset[str]
-    everything: bool
+    names: frozenset[str] = frozenset()
+    everything: bool = False
 
-    def __or__(self, other: Lost) -> Self:
+    def __or__(self, other: Broken) -> Self:
         return type(self)(self.names | other.names, self.everything or other.everything)
 
     @property
     def nothing(self) -> bool:
-        """Whether nothing was lost."""
+        """Whether nothing was."""
         return not self.names and not self.everything
 
 
-NOTHING = Lost(frozenset(), everything=False)
+NOTHING = Broken()
 
 
-def in_force(home: Path, sidecars: Path) -> Lost:
+def in_force(home: Path, sidecars: Path) -> Broken:
     """Return what was lost of the sidecars that are in force."""
     for head in heads.readable(home / heads.HEAD):
-        return Lost(frozenset(_gone(head["sidecars"], sidecars)), everything=False)
-    return Lost(frozenset(), everything=True)
+        return Broken(frozenset(_gone(head["sidecars"], sidecars)))
+    return Broken(everything=True)
 
 
 def stood_in_for(home: Path, sidecars: Path, *, by: Mapping[str, str]) -> dict[str, str]:
@@ -57,10 +58,10 @@ def stood_in_for(home: Path, sidecars: Path, *, by: Mapping[str, str]) -> dict[s
         by: the names of sidecars by the keys of their files.
     """
     gone = _gone(heads.named_sidecars(home), sidecars)
-    return {name: by[key] for name in gone if (key := name.partition("-")[0]) in by}
+    return {name: by[key] for name in gone if (key := key_of(name)) in by}
 
 
-def noted(home: Path) -> Lost:
+def noted(home: Path) -> Broken:
     """Return what was written down, which nobody made up for yet."""
     found: Any = None
     try:
@@ -70,20 +71,20 @@ def noted(home: Path) -> Lost:
     except (OSError, ValueError) as error:
         require_room(error)
     if isinstance(found, dict) and isinstance(found.get("sidecars"), list):
-        return Lost(frozenset(map(str, found["sidecars"])), everything=bool(found.get("everything")))
-    return Lost(frozenset(), everything=True)
+        return Broken(frozenset(map(str, found["sidecars"])), everything=bool(found.get("everything")))
+    return Broken(everything=True)
 
 
-def note(home: Path, lost: Lost) -> None:
-    """Write down what was lost; durable when this returns."""
-    if not lost.nothing:
-        replace_file(home / _NOTE, canonical_json({"sidecars": sorted(lost.names), "everything": lost.everything}))
+def note(home: Path, found: Broken) -> None:
+    """Write down what was damaged or lost; durable when this returns."""
+    if not found.nothing:
+        replace_file(home / _NOTE, canonical_json({"sidecars": sorted(found.names), "everything": found.everything}))
 
 
-def forget(home: Path, made_up: Lost) -> None:
+def forget(home: Path, made_up: Broken) -> None:
     """Strike from what was written down what was made up for: who withdrew was looked for again."""
     before = noted(home)
-    left = Lost(before.names - made_up.names, before.everything and not made_up.everything)
+    left = Broken(before.names - made_up.names, before.everything and not made_up.everything)
     if left.nothing:
         (home / _NOTE).unlink(missing_ok=True)
     elif left != before:
