@@ -152,14 +152,14 @@ def test_releases_are_brought_up_to_date_once_however_many_models_there_are(
     control, times = own.deployment.control, 0
     for name in ("drafts-1", "drafts-2", "drafts-3"):
         control.models.register(name, releases=[own.release])
-    plain = control.models.amendments.amend
+    plain = control.models.standings.amendments.amend
 
     def counted() -> list[str]:
         nonlocal times
         times += 1
         return plain()
 
-    monkeypatch.setattr(control.models.amendments, "amend", counted)
+    monkeypatch.setattr(control.models.standings.amendments, "amend", counted)
     assert own.visitor("olga").get(path).status_code == 200
     assert times == 1
 

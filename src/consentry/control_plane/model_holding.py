@@ -45,11 +45,12 @@ class InWeights(NamedTuple):
     """Nobody knows what it, or one it was made of, was trained on: neither a release nor a base."""
 
 
-class _Known(NamedTuple):
-    """What oversight knows, and the releases that were sealed."""
+class Seen(NamedTuple):
+    """What oversight knows, the releases that were sealed, and the orders in force that cover serving."""
 
     overseen: Overseen
     releases: Mapping[str, Sealed]
+    stopping: tuple[Order, ...]
 
 
 class HeldModels:
@@ -59,8 +60,8 @@ class HeldModels:
         self.desk = desk
         self.hits = hits
 
-    def reasons(self, model: Model, stands: ModelStanding) -> list[str]:
-        """Return what holds a model now; nothing if it may be served."""
+    def reasons(self, model: Model, stands: ModelStanding, *, known: Seen | None = None) -> list[str]:
+        """Return what holds a model now; nothing if it may be served. `known`: for whoever asks about many."""
         left = model.destroyed or model.withdrawn
         reasons = []
         if left is not None:
@@ -73,25 +74,25 @@ class HeldModels:
         ]
         if stands.late(self.desk.parts.clock()):
             reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
-        known = self._known()
+        known = known or self.known()
         lineage = known.overseen.lineage
         ancestry = lineage.ancestry(model.name)
         weights = in_weights(lineage, model.name)
         reasons += [
             f"order {order.order} ({order.reference}) suspends its use"
-            for order in known.overseen.orders.in_force()
+            for order in known.stopping
             if self._stops(order, ancestry, weights)
         ]
         return [*reasons, *self._trained_against(known, model.name)]
 
     def _stops(self, order: Order, ancestry: list[str], weights: InWeights) -> bool:
-        """Say whether an order covers serving a model, given with those it is built on and what it learned from."""
-        if not (order.scope.concerns(Purpose.SERVE) and order.scope.names(ancestry)):
+        """Say whether an order stops serving a model, given with those it is built on and what it learned from."""
+        if not order.scope.names(ancestry):
             return False
         # Without the lock: it takes a moment, and leases are renewed meanwhile.
         return covers_learned(order.scope, weights, hit=lambda release: self.hits.found_out(order, release))
 
-    def _trained_against(self, known: _Known, name: str) -> Iterator[str]:
+    def _trained_against(self, known: Seen, name: str) -> Iterator[str]:
         """Yield that a model is said to be trained on a release since an order barred it, for each of both."""
         said = [each for each in learned(known.overseen.lineage, name) if each.use.lease is None]
         since = min((sealed for each in said if (sealed := _sealed(known, each.use)) is not None), default=None)
@@ -105,7 +106,7 @@ class HeldModels:
 
     def trained_before(self, name: str) -> list[dict[str, Any]]:
         """Return the suspensions that ended and that a model was trained before, each with a release that it hit."""
-        known = self._known()
+        known = self.known()
         weights, found = list(learned(known.overseen.lineage, name)), []
         first = min((each.use.position for each in weights), default=None)
         for order in () if first is None else known.overseen.orders.after(first):
@@ -124,13 +125,16 @@ class HeldModels:
                 )
         return found
 
-    def _known(self) -> _Known:
+    def known(self) -> Seen:
+        """Return what is known now."""
         # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
         with self.desk.lock:
             present = self.desk.present()
-            return _Known(present.overseen, present.state.releases)
+            orders = present.overseen.orders.in_force()
+            stopping = tuple(order for order in orders if order.scope.concerns(Purpose.SERVE))
+            return Seen(present.overseen, present.state.releases, stopping)
 
-    def _barred(self, order: Order, use: Use, known: _Known) -> bool:
+    def _barred(self, order: Order, use: Use, known: Seen) -> bool:
         """Say whether an order made a release unread that was sealed before it."""
         sealed = _sealed(known, use)
         if sealed is None or sealed > order.position or not order.bars(sealed):
@@ -151,7 +155,7 @@ def covers_learned(scope: Scope, weights: InWeights, *, hit: Callable[[str], boo
     return any(map(hit, weights.releases))
 
 
-def _sealed(known: _Known, use: Use) -> int | None:
+def _sealed(known: Seen, use: Use) -> int | None:
     """Return where a release was sealed; None if it is not known."""
     sealed = known.releases.get(use.release)
     return None if sealed is None else sealed.position

@@ -6,7 +6,7 @@ Where a model stands is worked out anew whenever it is asked for; only what peop
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from consentry.control_plane.amendments import AmendmentVerbs
@@ -15,7 +15,8 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
-from consentry.control_plane.model_holding import HeldModels
+from consentry.control_plane.model_holding import HeldModels, Seen
+from consentry.control_plane.model_standings import ModelStandings
 from consentry.control_plane.model_story import became, described, job_json, left_json, loss_json, unrecorded_json
 from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.wording import require_handle, require_name, require_texts
@@ -32,7 +33,7 @@ from consentry.ledger.lineage_events import (
 )
 from consentry.oversight.lease import Lease
 from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, Models, Use
-from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
+from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off
 from consentry.oversight.retraining import Shown, other_weights, shown, weights_before
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
@@ -53,10 +54,10 @@ class ModelVerbs:
     ) -> None:
         self.desk = desk
         self.archive = archive
-        self.amendments = amendments
         self.hits = hits
         self.leases = leases
         self.losses = losses
+        self.standings = ModelStandings(desk, amendments=amendments, losses=losses)
         self.holding = HeldModels(desk, hits=hits)
 
     def register(
@@ -117,33 +118,22 @@ class ModelVerbs:
     def standing(self, name: str) -> ModelStanding:
         """Return where a model stands now."""
         self.get(name)
-        ((_, stands),) = self._standings({name})
+        ((_, stands),) = self.standings.of({name})
         return stands
 
     def became(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         """Say what became of models for whoever has content in them: where each stands, since when, by what remedy."""
-        return {model.name: became(model, stands) for model, stands in self._standings(names)}
+        return {model.name: became(model, stands) for model, stands in self.standings.of(names)}
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, until when the next step has to be taken, and what holds it."""
-        return [self._line(model, stands) for model, stands in self._standings()]
+        known = self.holding.known()
+        return [self._line(model, stands, known) for model, stands in self.standings.of()]
 
-    def _line(self, model: Model, stands: ModelStanding) -> dict[str, Any]:
+    def _line(self, model: Model, stands: ModelStanding, known: Seen | None = None) -> dict[str, Any]:
         said = described(model.name, stands, now=self.desk.parts.clock())
-        why = self.holding.reasons(model, stands)
+        why = self.holding.reasons(model, stands, known=known)
         return {"model": model.name, "base": model.base, **said, "held": bool(why), "why": why}
-
-    def _standings(self, names: Collection[str] | None = None) -> Iterator[tuple[Model, ModelStanding]]:
-        """Yield those of some names, or all; releases are brought up to date once for all of them."""
-        self.amendments.amend()
-        for model in list(self.desk.present().overseen.lineage):
-            if names is not None and model.name not in names:
-                continue
-            # One at a time: it takes a moment, and leases are renewed meanwhile.
-            with self.desk.lock:
-                lineage = self.desk.present().overseen.lineage
-                stands = standing(lineage, model.name, losses=self.losses.of, terms=self.losses.terms)
-            yield model, stands
 
     def show(self, name: str) -> dict[str, Any]:
         """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""

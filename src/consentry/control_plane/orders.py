@@ -18,6 +18,7 @@ from consentry.control_plane.issue_times import IssueTimes
 from consentry.control_plane.issuing import Issuing
 from consentry.control_plane.known import Known
 from consentry.control_plane.once_recorded import once_recorded
+from consentry.control_plane.to_drain import ToDrain
 from consentry.control_plane.what_if import WhatIf
 from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle
@@ -25,7 +26,6 @@ from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
-from consentry.oversight.overseen import Overseen
 from consentry.progress import Progress
 
 
@@ -36,8 +36,7 @@ class OrderVerbs:
         self.desk = desk
         self.hits = hits
         self.handouts = handouts
-        self._looked_back: dict[str, int] = {}
-        """By order: up to which position leases ended of which it is known that none counts that does not yet."""
+        self._to_drain = ToDrain()
 
     @property
     def times(self) -> IssueTimes:
@@ -152,7 +151,8 @@ class OrderVerbs:
                 if names <= looked_at:
                     if done:
                         self.issuing.note_drained(done)
-                    return [order for order in self.desk.present().overseen.orders if order.order in names]
+                    known = self.desk.present().overseen.orders
+                    return [order for body in done if (order := known.get(body.order)) is not None]
             # What an order hits that was given meanwhile, or that a lease came to, may be a table that stands.
             looked_at |= names
             self.handouts.remove()
@@ -163,7 +163,7 @@ class OrderVerbs:
         It is let go of after each: of a home with a long history many are to be looked at when it is opened.
         """
         with self.desk.lock:
-            waiting = self._waiting(self.desk.present().overseen)
+            waiting = self._perhaps_drained(self.desk.present())
         for order in waiting:
             with self.desk.lock:
                 unknown = self.hits.unknown_of(order, self.desk.newest)
@@ -175,8 +175,11 @@ class OrderVerbs:
     def _to_note(self) -> list[OrderDrained]:
         """Return what is to be noted now. The caller holds the lock."""
         present = self.desk.present()
-        waiting = self._waiting(present.overseen)
+        waiting = self._perhaps_drained(present)
         return [body for order in waiting if (body := self._drained(order, present)) is not None]
+
+    def _perhaps_drained(self, present: Known) -> list[Order]:
+        return self._to_drain.found(present.overseen, up_to=present.position - 1)
 
     def _drained(self, order: Order, present: Known) -> OrderDrained | None:
         """Return what is to be noted of an order. The caller holds the lock."""
@@ -184,18 +187,8 @@ class OrderVerbs:
         body = self.issuing.drained(order, stopped)
         if body is None and all(each.ended is not None for each in stopped):
             # What it hit then stays so. Asked again and again, it would keep whoever waits for the lock.
-            self._looked_back[order.order] = present.position - 1
+            self._to_drain.looked_back(order, up_to=present.position - 1)
         return body
-
-    def _waiting(self, overseen: Overseen) -> list[Order]:
-        """Return the orders that were not noted as drained, or that leases hit which have ended since, or may have."""
-        return [
-            order
-            for order in overseen.orders
-            if (drained := order.drained) is None
-            or overseen.leases.ended_since(drained.position, by=order.order)
-            or any(overseen.perhaps_ended_by(order, since=max(drained.position, self._looked_back.get(order.order, 0))))
-        ]
 
     def made_to_stop(self, order: Order) -> list[Lease]:
         """Return the leases that an order revoked, as they are now."""

@@ -146,9 +146,13 @@ class Leases:
         """Yield the leases that ended after a position, and whose end names one order though more may have hit."""
         return self._ended_after(since, reversed(self._one_named))
 
+    def ended_after(self, position: int) -> Iterator[Lease]:
+        """Yield the leases that ended after a position, the last first."""
+        return self._ended_after(position, reversed(self._ended))
+
     def open_at(self, position: int) -> tuple[Lease, ...]:
         """Return the leases that were open when the event at a position was said, as they are now, oldest first."""
-        there = (*self.open(), *self._ended_after(position, reversed(self._ended)))
+        there = (*self.open(), *self.ended_after(position))
         return tuple(sorted((each for each in there if each.fence < position), key=lambda each: each.fence))
 
     def _ended_after(self, position: int, names: Iterator[str]) -> Iterator[Lease]:
