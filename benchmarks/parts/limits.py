@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from consentry.corpus.registration import Corpus, open_corpus
-from consentry.release.kernel import SPAN_ROWS, decide_span
+from consentry.release.kernel import decide_span, spans_of
 from consentry.release.seat_tables import by_seat
 from consentry.release.tables import Tables
 from consentry.runners.local import LocalRunner
@@ -67,10 +67,6 @@ def _gathers(runner: LocalRunner, threads: int) -> Callable[[], object]:
 
 
 def _kernel(corpus: Corpus, look: Tables, runner: LocalRunner, *, count: bool) -> Callable[[], object]:
-    spans = [
-        (sidecar, start, min(start + SPAN_ROWS, sidecar.rows))
-        for sidecar in corpus.sidecars
-        for start in range(0, sidecar.rows, SPAN_ROWS)
-    ]
+    spans = [(sidecar, start, stop) for sidecar in corpus.sidecars for start, stop in spans_of(sidecar.rows)]
     seats = by_seat(look, count=count)
     return lambda: runner.map(lambda span: decide_span(span[0], span[1], stop=span[2], look=look, seats=seats), spans)

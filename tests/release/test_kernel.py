@@ -29,6 +29,7 @@ from consentry.policy.vocabulary import (
     Reach,
     Visibility,
 )
+from consentry.release import kernel
 from consentry.release.kernel import (
     FileDecision,
     Tally,
@@ -38,6 +39,7 @@ from consentry.release.kernel import (
     excluded_bits,
     finish_file,
     is_allowed,
+    spans_of,
     tally_rows,
 )
 from consentry.release.roaring import serialize
@@ -273,3 +275,16 @@ def test_roaring_bytes_are_those_of_croaring(rows: int) -> None:
 def check_bytes(chosen: npt.NDArray[np.bool_]) -> None:
     bits = np.packbits(chosen, bitorder="little")
     assert serialize(bits) == BitMap64(np.flatnonzero(chosen).tolist()).serialize()
+
+
+@given(st.integers(0, 3_000), st.integers(1, 700))
+def test_units_of_work_are_all_rows_in_parts_of_about_one_size(rows: int, most: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kernel, "SPAN_ROWS", most)
+        spans = spans_of(rows)
+    assert [row for start, stop in spans for row in range(start, stop)] == list(range(rows))
+    assert all(start % 8 == 0 for start, _ in spans), "their bits one after another are the bits of the file"
+    sizes = [stop - start for start, stop in spans]
+    assert all(0 < size < most + 8 for size in sizes)
+    assert len(set(sizes[:-1])) < 2
+    assert len(sizes) <= -(-rows // most)

@@ -30,7 +30,6 @@ from consentry.release import tallies
 from consentry.release.basis import Basis
 from consentry.release.deletion_vector import frame
 from consentry.release.kernel import (
-    SPAN_ROWS,
     SpanResult,
     Tally,
     add_up,
@@ -40,6 +39,7 @@ from consentry.release.kernel import (
     finish_file,
     is_allowed,
     set_bits,
+    spans_of,
     tally_rows,
 )
 from consentry.release.manifest import (
@@ -157,10 +157,10 @@ def _by_owner(
 ) -> dict[int, list[SpanResult]]:
     """Decide all items of the files that are not in `but` as far as their owners do."""
     spans = [
-        (index, start, min(start + SPAN_ROWS, sidecar.rows))
+        (index, start, stop)
         for index, sidecar in enumerate(sidecars)
         if index not in but
-        for start in range(0, sidecar.rows, SPAN_ROWS)
+        for start, stop in spans_of(sidecar.rows)
     ]
     seats = by_seat(basis.look, count=True) if spans else None
 

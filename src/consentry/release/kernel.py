@@ -29,11 +29,9 @@ from consentry.corpus.sidecar import Sidecar, gathered
 from consentry.release.seat_tables import SeatTables
 from consentry.release.tables import DATED, Tables
 
-SPAN_ROWS = 1 << 20
-"""Rows in one unit of work: enough that threads seldom wait for each other, few enough that all are busy to the end.
-
-A multiple of 8, so that spans concatenate to the bits of the file. A span is worked through at once: each call into a
-library may hand the interpreter to another thread, which costs more than what is in between being out of the cache."""
+SPAN_ROWS = 1 << 22
+"""The most rows in one unit of work. A span is worked through at once: each call into a library may hand the
+interpreter to another thread, which costs more than what is in between being out of the cache."""
 
 Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]
@@ -65,6 +63,16 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
     totals = np.add.reduceat(counts[order], starts) if starts.size else counts
     kept = totals != 0
     return Tally(keys[starts][kept], totals[kept])
+
+
+def spans_of(rows: int) -> list[tuple[int, int]]:
+    """Return the (start, stop) of the units of work of a file: of about one size, so that threads are done together.
+
+    Each starts at a multiple of 8, so that their bits one after another are the bits of the file.
+    """
+    count = max(1, -(-rows // SPAN_ROWS))
+    step = max(8, -(-rows // (8 * count)) * 8)
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 class SpanResult(NamedTuple):
