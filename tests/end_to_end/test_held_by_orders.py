@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from consentry.bootstrap import Deployment
+from consentry.control_plane.hits import Hits
 from consentry.ledger.lineage_events import Remedy
+from consentry.ledger.oversight_events import OrderEnd, OrderEnded
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose, Reach
 from end_to_end.model_steps import train
@@ -107,3 +109,40 @@ def test_what_is_built_on_what_nobody_knows_may_have_learned_it_too(place: Place
     models = sorted({named, "m", "tuned"})
     assert control.orders.what_if(scope)["no_longer_served"] == models
     assert held(deployment, suspend(deployment, scope).order) == models
+
+
+def test_a_list_of_models_knows_of_an_order_that_is_given_while_releases_are_brought_up_to_date(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, deployment = place
+    train(deployment, build(deployment), "m", ALL)
+    amendments, orders = deployment.control.models.standings.amendments, list[str]()
+    plain = amendments.amend
+
+    def amend() -> object:
+        if not orders:
+            orders.append("given")
+            orders[:] = [suspend(deployment).order]
+        return plain()
+
+    monkeypatch.setattr(amendments, "amend", amend)
+    (line,) = deployment.control.models.every()
+    assert line["held"]
+    assert orders[0] in line["why"][0]
+
+
+def test_of_an_order_that_ended_since_it_was_looked_up_nothing_is_found_out(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found of an order in force is kept for as long as it is: of one that ended it would stay."""
+    _, deployment = place
+    models, asked = deployment.control.models, list[str]()
+    train(deployment, build(deployment), "m", ALL)
+    order, stands = suspend(deployment), models.standing("m")
+    known = models.holding.known()
+    assert models.holding.reasons(models.get("m"), stands, known=known), "the control"
+    deployment.ledger.append([OrderEnded(order=order.order, case=order.case, how=OrderEnd.LIFTED)])
+    deployment.control.desk.present()
+    monkeypatch.setattr(Hits, "found_out", lambda _self, order, _release: asked.append(order.order))
+    assert models.holding.reasons(models.get("m"), stands, known=known) == []
+    assert asked == []

@@ -90,7 +90,13 @@ class HeldModels:
         if not order.scope.names(ancestry):
             return False
         # Without the lock: it takes a moment, and leases are renewed meanwhile.
-        return covers_learned(order.scope, weights, hit=lambda release: self.hits.found_out(order, release))
+        return covers_learned(order.scope, weights, hit=lambda release: self._hits(order, release))
+
+    def _hits(self, order: Order, release: str) -> bool:
+        """Say whether an order, unless it ended meanwhile, hits a release: what is found of one in force is kept."""
+        with self.desk.lock:
+            order = self.desk.newest.overseen.orders.get(order.order) or order
+        return order.ended is None and self.hits.found_out(order, release)
 
     def _trained_against(self, known: Seen, name: str) -> Iterator[str]:
         """Yield that a model is said to be trained on a release since an order barred it, for each of both."""

@@ -24,15 +24,17 @@ class ModelStandings:
         self.losses = losses
 
     def of(self, names: Collection[str] | None = None) -> Iterator[tuple[Model, ModelStanding]]:
-        """Yield models of some names, or all, and where each stands.
+        """Yield models of some names, or all, and where each stands."""
+        for few in self.in_turns(names):
+            yield from few
 
-        Releases are brought up to date once for all of them.
-        """
+    def in_turns(self, names: Collection[str] | None = None) -> Iterator[list[tuple[Model, ModelStanding]]]:
+        """Yield the same, as many at a time as a moment allows; releases are brought up to date once for all."""
         self.amendments.amend()
         every = self.desk.present().overseen.lineage
         left = deque(model for model in every if names is None or model.name in names)
         while left:
-            yield from self._few(left)
+            yield self._few(left)
 
     def _few(self, left: deque[Model]) -> list[tuple[Model, ModelStanding]]:
         """Take the first of some models off, as many as a moment allows: leases are renewed in between."""

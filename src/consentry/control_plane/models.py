@@ -127,8 +127,11 @@ class ModelVerbs:
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, until when the next step has to be taken, and what holds it."""
-        known = self.holding.known()
-        return [self._line(model, stands, known) for model, stands in self.standings.of()]
+        found = []
+        for few in self.standings.in_turns():
+            known = self.holding.known()
+            found += [self._line(model, stands, known) for model, stands in few]
+        return found
 
     def _line(self, model: Model, stands: ModelStanding, known: Seen | None = None) -> dict[str, Any]:
         said = described(model.name, stands, now=self.desk.parts.clock())
