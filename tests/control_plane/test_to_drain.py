@@ -85,13 +85,6 @@ def asked_of_all(overseen: Overseen, looked_back: dict[str, int]) -> list[Order]
     ]
 
 
-def _said_before(body: Body, overseen: Overseen) -> bool:
-    """Say whether an order or a lease of this name was given before: names are new ones."""
-    if isinstance(body, OrderIssued):
-        return overseen.orders.get(body.order) is not None
-    return isinstance(body, LeaseGranted) and overseen.leases.get(body.lease) is not None
-
-
 @example(long_after=True, steps=[ended_once("lease-0", "order-1"), LOOK, ("order-0",)])
 @given(st.booleans(), st.lists(BODIES | st.just(LOOK) | st.builds(lambda name: (name,), an_order), max_size=60))
 def test_it_is_what_asking_all_of_them_comes_to(long_after: bool, steps: list[Body | str | tuple[str]]) -> None:
@@ -106,7 +99,7 @@ def test_it_is_what_asking_all_of_them_comes_to(long_after: bool, steps: list[Bo
             if (order := overseen.orders.get(step[0])) is not None and order.drained is not None:
                 found.looked_back(order, up_to=position - 1)
                 looked_back[order.order] = position - 1
-        elif not _said_before(step, overseen):
+        elif not (isinstance(step, LeaseGranted) and overseen.leases.get(step.lease)):
             overseen.advance([event(step, position)])
             position += 1
 

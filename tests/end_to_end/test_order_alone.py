@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consentry import bootstrap, opening
@@ -203,7 +203,22 @@ def check(said: list[Body], asks: list[dict[str, Any]]) -> None:
 HISTORIES = given(said=st.lists(SAID, max_size=25), asks=st.lists(ASKED, min_size=1, max_size=4))
 
 
+def _said(name: str) -> Body:
+    case = name.partition(".")[0]
+    return issue(Scope(), order=name, case=case, origin=Origin.OWN_DECISION, reference="x", at_ms=1)
+
+
+ONCE_MORE: dict[str, Any] = {
+    "scope": Scope(),
+    "case": "ico",
+    "origin": Origin.OWN_DECISION,
+    "reference": "y",
+    "by": None,
+}
+
+
 @settings(max_examples=25, deadline=None)
+@example(said=[_said("ico.1"), _said("eu.2"), _said("ico.1")], asks=[ONCE_MORE])
 @HISTORIES
 def test_both_ways_say_the_same(said: list[Body], asks: list[dict[str, Any]]) -> None:
     check(said, asks)

@@ -274,9 +274,8 @@ class Orders:
         self._orders: dict[str, Order] = {}
         self._of_case: dict[str, list[str]] = {}
         self._in_force: dict[str, None] = {}
-        self._names: list[str] = []
-        self._positions: list[int] = []
-        """Of all orders, each where it was issued: what they are called, and where, oldest first."""
+        self._issued: list[tuple[int, str]] = []
+        """Where each was issued, and its name, oldest first. Names are new ones; one that comes twice is the last."""
 
     def __iter__(self) -> Iterator[Order]:
         # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
@@ -295,7 +294,8 @@ class Orders:
 
     def after(self, position: int) -> tuple[Order, ...]:
         """Return the orders that were issued after a position, oldest first."""
-        return tuple(self._orders[name] for name in self._names[bisect_right(self._positions, position) :])
+        first = bisect_right(self._issued, position, key=lambda each: each[0])
+        return tuple(self._orders[name] for name in dict.fromkeys(name for _, name in self._issued[first:]))
 
     def that_may_bar(self, sealed: int) -> tuple[Order, ...]:
         """Return the orders that can bar a release sealed at a position, or stop who reads it, oldest first."""
@@ -316,8 +316,8 @@ class Orders:
         if isinstance(body, OrderIssued):
             if body.order not in self._orders:
                 self._of_case.setdefault(body.case, []).append(body.order)
-                self._names.append(body.order)
-                self._positions.append(event.position)
+            self._issued.append((event.position, body.order))
+            self._orders.pop(body.order, None)
             self._orders[body.order] = issued(body, position=event.position, at=event.recorded_at)
             self._in_force[body.order] = None
         elif isinstance(body, OrderEnded) and (order := self._orders.get(body.order)) is not None:
