@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -104,7 +105,7 @@ def test_it_is_what_asking_all_of_them_comes_to(long_after: bool, steps: list[Bo
             position += 1
 
 
-def test_of_a_long_history_only_those_that_something_was_said_of_are_asked() -> None:
+def test_of_a_long_history_only_those_that_something_was_said_of_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     overseen, found, asked = Overseen(), ToDrain(), list[str]()
     names = [f"old-{number}" for number in range(200)]
     bodies: list[Body] = [each for name in names for each in (issued(name), drained(name))]
@@ -117,7 +118,7 @@ def test_of_a_long_history_only_those_that_something_was_said_of_are_asked() -> 
         asked.append(by)
         return plain(position, by=by)
 
-    overseen.leases.ended_since = ended_since  # type: ignore[method-assign]
+    monkeypatch.setattr(overseen.leases, "ended_since", ended_since)
     assert [order.order for order in found.found(overseen, up_to=len(bodies) - 1)] == ["new"]
     assert asked == [], "what is not drained need not be asked, and of the others nothing was said"
     overseen.advance([event(ended("lease", ["old-7"]), len(bodies))])

@@ -13,6 +13,7 @@ from consentry.oversight.lineage import Model
 from consentry.oversight.model_standing import ModelStanding, standing
 
 _MOMENT_S = 0.01
+"""How long whoever renews a lease may have to wait for it."""
 
 
 class ModelStandings:
