@@ -11,7 +11,7 @@ from consentry.policy.vocabulary import ChoiceState, Reach
 from end_to_end import terminal as terminals
 from end_to_end import test_story as story
 from end_to_end.terminal import Terminal
-from end_to_end.test_story import GENAI, say
+from end_to_end.test_story import GENAI, NOW, say
 
 place = story.place
 terminal = terminals.terminal
@@ -39,8 +39,14 @@ def test_the_match_of_an_objection_says_so(place: tuple[Path, Deployment], by: s
     assert matched() is None, "a yes of that account ended it"
 
 
+@pytest.mark.parametrize(("later", "stays"), [(0, None), (1, "future")])
 @pytest.mark.parametrize("by", ["ada", "bö"])
-def test_the_command_line_says_so(ready: Terminal, by: str) -> None:
+def test_the_command_line_says_so(
+    ready: Terminal, by: str, later: int, stays: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = [NOW]
+    for module in ("consentry.bootstrap", "consentry.cli.people"):
+        monkeypatch.setattr(f"{module}.now", lambda: moment[0])
     ready.run("people", "link", "ada", "bö")
     ready.run("choice", "record", by, "refused", "--reach", "everything")
     assert ready.run("choice", "record", "ada", "refused", "--reach", "future")["stays"] == "everything"
@@ -48,5 +54,8 @@ def test_the_command_line_says_so(ready: Terminal, by: str) -> None:
     assert "goes further, and stays: everything. A yes with the account that said it, or taking it back, ends it." in (
         " ".join(text.split())
     )
+    moment[0] += later
     ready.run("choice", "record", by, "allowed")
-    assert ready.run("choice", "record", "ada", "refused", "--reach", "future")["stays"] is None
+    # A yes of `ada` ended what `ada` said. One of `bö` did not, and that goes further by what was made in between.
+    left = None if by == "ada" else stays
+    assert ready.run("choice", "record", "ada", "refused", "--reach", "future")["stays"] == left
