@@ -31,8 +31,8 @@ from consentry.release.tables import DATED, Tables
 
 SPAN_ROWS = 1 << 21
 """The most rows in one unit of work. A span is worked through at once: each call into a library may hand the
-interpreter to another thread, which costs more than what is in between being out of the cache. Where all items
-are dated a thread needs about 90 bytes a row."""
+interpreter to another thread, which costs more than what is in between being out of the cache. What a thread
+needs of memory grows with it, most where all items are dated."""
 
 Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]
