@@ -14,11 +14,12 @@ Rules:
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from consentry.digests import canonical_json, commitment, digest
+from consentry.digests import canonical_json, commitment
 from consentry.errors import IntegrityError
 from consentry.ledger.events import BODIES, Body, PersonalBody, Pseudonym, pseudonyms
 from consentry.policy.choice import Seconds
@@ -125,7 +126,7 @@ def log_entry(event: Event) -> bytes:
 
 
 def _plain(document: bytes) -> bytes:
-    return bytes.fromhex(digest(document).removeprefix("sha256:"))
+    return hashlib.sha256(document).digest()
 
 
 def _check_bytes(stored: Stored, *, personal: bool) -> None:
@@ -147,7 +148,8 @@ def _check_bytes(stored: Stored, *, personal: bool) -> None:
 
 def _parse(stored: Stored, known: type[Body]) -> Body:
     try:
-        whole = json.loads(stored.document or b"")
+        # Decoded here: what is given bytes looks first which of five encodings they are in.
+        whole = json.loads((stored.document or b"").decode())
         body = whole["body"]
         expected = (stored.recorded_at, stored.kind, stored.version)
         if (whole["at"], whole["type"], whole["v"]) == expected and body.keys() == _FIELDS[known]:
