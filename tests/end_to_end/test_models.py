@@ -16,8 +16,8 @@ from consentry.oversight.model_standing import Stage
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose, Reach
 from end_to_end.model_steps import DAY, at, code_of, stage, train
-from end_to_end.network import register_other_bytes
-from end_to_end.test_story import GENAI, ITEMS, build, say
+from end_to_end.network import RawPerson, register_other_bytes, write_people
+from end_to_end.test_story import GENAI, ITEMS, PEOPLE, build, say
 from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
 
 
@@ -239,6 +239,38 @@ def test_model_checkpoints_before_and_after_a_suspension(place: tuple[Path, Depl
     )
     (job,) = control.models.show("m")["jobs"]
     assert [each["stands"] for each in job["model_checkpoints"]] == ["trained before", "quarantined"]
+
+
+@pytest.mark.parametrize("reading", [True, False])
+def test_a_later_order_marks_them_though_an_older_one_stops_the_job_too(
+    place: tuple[Path, Deployment], reading: bool
+) -> None:
+    folder, deployment = place
+    control = deployment.control
+
+    def suspend(area: str) -> str:
+        scope = Scope(areas=frozenset({area}))
+        return control.orders.suspend(scope, case="c-1", origin=Origin.OWN_DECISION, reference="note").order
+
+    def found() -> list[tuple[str, str | None]]:
+        (job,) = control.models.show("m")["jobs"]
+        return [(each["stands"], each["order"]) for each in job["model_checkpoints"]]
+
+    older = suspend("JP")
+    lease, secret = control.leases.grant(build(deployment), job="job-1", model="m")
+    content = "sha256:" + "0" * 64
+    for step, name in enumerate(("one", "two"), start=1):
+        control.leases.model_checkpoint(lease.lease, secret=secret, step=step, name=name, content=content)
+    if not reading:
+        control.leases.end(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=2)
+    assert found() == [("", None)] * 2
+    moved = (PEOPLE[0], RawPerson(id="bo", country="JP"), *PEOPLE[2:])
+    control.statements.load_people(write_people(folder / "people", moved))
+    assert found() == [("", older)] * 2, "nobody was there when they were written"
+    later = suspend("GB")
+    assert found() == [("", older)] * 2, "nothing of GB is in the release"
+    later = suspend("US")
+    assert found() == [("trained before", later)] * 2
 
 
 def test_what_used_the_content_of_a_person(place: tuple[Path, Deployment]) -> None:

@@ -161,6 +161,17 @@ def test_it_stops_when_it_is_told_and_sends_watchers_away(place: tuple[Path, str
         assert not (folder / "serve.json").exists()
 
 
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])
+def test_told_twice_it_stops_without_a_word_of_complaint(place: tuple[Path, str], numbers: tuple[int, int]) -> None:
+    """Two signals of one kind might be handed over as one."""
+    folder, _ = place
+    with served(folder) as server:
+        server.process.send_signal(numbers[0])
+        status, _, errors = server.stop(numbers[1])
+        assert (status, errors.strip()) == (0, "stopped")
+        assert not (folder / "serve.json").exists()
+
+
 def test_an_address_that_is_taken_is_refused(place: tuple[Path, str]) -> None:
     folder, _ = place
     with socket.create_server(("127.0.0.1", 0)) as taken:

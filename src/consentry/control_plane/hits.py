@@ -112,6 +112,18 @@ class Hits:
             if self._stops(order, lease.release, lease.fence) and self._about(order, lease):
                 yield order
 
+    def hitting_since(self, lease: Lease, position: int) -> list[Order]:
+        """Return the orders that make a lease stop, oldest first, up to the first that came after a position.
+
+        The caller holds the lock.
+        """
+        found: list[Order] = []
+        for order in self.all_hitting(lease):
+            found.append(order)
+            if order.position > position:
+                break
+        return found
+
     def _about(self, order: Order, lease: Lease) -> bool:
         return self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release)
 

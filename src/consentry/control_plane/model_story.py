@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from consentry.oversight.lease import Lease
@@ -62,10 +63,13 @@ def unrecorded_json(lineage: Models, name: str) -> dict[str, Any] | None:
     return None if said is None or model is None or model.destroyed is not None else {"said_gone_by": list(said)}
 
 
-def job_json(lease: Lease, stopped_by: Order | None, *, not_given: int | None) -> dict[str, Any]:
-    """Return a job that trained a model, with its model checkpoints: each as it stands to the order that stopped it.
+def job_json(lease: Lease, stopped_by: Sequence[Order], *, not_given: int | None) -> dict[str, Any]:
+    """Return a job that trained a model, with its model checkpoints: each as it stands to the orders that stop it.
 
-    `not_given`: how many items it said it was trained on that its release leaves out; None if nobody can tell.
+    Args:
+        lease: what it read by.
+        stopped_by: those orders, oldest first.
+        not_given: how many items it said it was trained on that its release leaves out; None if nobody can tell.
     """
     return {
         "lease": lease.lease,
@@ -80,15 +84,20 @@ def job_json(lease: Lease, stopped_by: Order | None, *, not_given: int | None) -
                 "step": each.step,
                 "digest": each.digest,
                 "position": position,
-                "stands": _checkpoint(position, stopped_by, quarantined=each.quarantined),
-                "order": None if stopped_by is None else stopped_by.order,
+                **_standing(position, stopped_by, quarantined=each.quarantined),
             }
             for position, each in lease.model_checkpoints
         ],
     }
 
 
-def _checkpoint(position: int, stopped_by: Order | None, *, quarantined: bool) -> str:
-    if quarantined:
-        return "quarantined"
-    return "" if stopped_by is None or position > stopped_by.position else "trained before"
+def _standing(position: int, stopped_by: Sequence[Order], *, quarantined: bool) -> dict[str, str | None]:
+    """Return how a model checkpoint stands, and to which order: the first one after it, else the first of all.
+
+    An older order may have begun to stop the job, as people moved: what was written before a later one is marked all
+    the same.
+    """
+    later = next((order for order in stopped_by if order.position > position), None)
+    order = next(iter(stopped_by), None) if quarantined or later is None else later
+    stands = "quarantined" if quarantined else "" if later is None else "trained before"
+    return {"stands": stands, "order": None if order is None else order.order}

@@ -188,10 +188,11 @@ class ModelVerbs:
     def _job(self, lease: Lease, use: Use) -> dict[str, Any]:
         not_given = self.losses.not_given(use)
         if not lease.model_checkpoints:
-            return job_json(lease, None, not_given=not_given)
+            return job_json(lease, (), not_given=not_given)
+        newest = max(position for position, _ in lease.model_checkpoints)
         self.hits.foresee([lease.lease])
         with self.desk.lock:
-            return job_json(lease, self.hits.hitting(lease), not_given=not_given)
+            return job_json(lease, self.hits.hitting_since(lease, newest), not_given=not_given)
 
     def choose_remedy(self, name: str, remedy: Remedy, *, by: str, reason: str = "") -> ModelStanding:
         """Decide what is done about an affected model.

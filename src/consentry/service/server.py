@@ -206,6 +206,9 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watch.stop()
         await super().shutdown(sockets)
+        if self.force_exit:
+            # Told twice, it waits for no answers; what runs beside them is ended all the same, which takes no time.
+            await self.lifespan.shutdown()
 
 
 @contextmanager
