@@ -10,7 +10,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from browser.accessible import violations
 from browser.conftest import Look, Visits, World, Worlds
@@ -115,6 +115,14 @@ def suspend_and_look(visits: Visits, world: World, tmp_path: Path) -> None:
     control.cases.prohibit("uk-2026", by="olga", reference="end of the test")
 
 
+def note_when(page: Page, what: str) -> None:
+    """Have a page note the moment at which something, in its own words, is so first."""
+    page.evaluate(
+        f"""() => new MutationObserver(() => {{ window.noted ||= {what} && Date.now() }})
+        .observe(document, {{ childList: true, subtree: true, characterData: true }})"""
+    )
+
+
 def suspend_while(visits: Visits, world: World) -> None:
     """Suspend the UK through the console, before the eyes of a member and of somebody who looks at the jobs."""
     jobs = visits.of("emma").new_page()
@@ -124,6 +132,8 @@ def suspend_while(visits: Visits, world: World) -> None:
     member = visits.of("member").new_page()
     member.goto("/me")
     assert member.get_by_role("button", name="Save").count() > 0
+    note_when(member, "!document.querySelector('[name=answer]')")
+    note_when(jobs, "![...document.querySelectorAll('tr')].some(row => /drafts-9-job[^]*granted/.test(row.innerText))")
     officer = visits.of("olga").new_page()
     officer.goto("/console/suspend")
     officer.locator("[name=areas]").fill("UK")
@@ -145,6 +155,9 @@ def suspend_while(visits: Visits, world: World) -> None:
     assert violations(member) == []
     (order,) = [each for each in world.deployment.control.orders.every() if each.case == "uk-2026"]
     assert offered_ms - order.at_ms < SECOND_MS, "a page that is asked for a second later has no switch"
+    gone_ms, seen_ms = (float(page.evaluate("window.noted")) for page in (member, jobs))
+    assert gone_ms - order.at_ms < SECOND_MS, "and so has the one that was open"
+    assert seen_ms - order.at_ms < SECOND_MS, "and nobody who looks at the jobs sees it as granted"
     member.goto("/me")
     assert member.get_by_role("button", name="Save").count() == 0
     text = member.inner_text("main").lower()

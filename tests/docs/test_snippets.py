@@ -16,6 +16,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NOT_RUN = {
     "docs/authority.md": ["it needs somebody who is signed in; tests/service/test_signed_concerns.py does the same"],
     "docs/containers.md": ["needs something that runs containers"],
+    "docs/descriptors.md": ["needs a database of yours; tests/end_to_end/test_people_tables.py makes one"],
     "docs/getting-started.md": [
         "needs packages that the core has not; ./run test readers reads releases with all of them"
     ],

@@ -8,7 +8,7 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.digests import digest_json
 from consentry.service.verbs import Verbs
 
-PACE_S = 0.3
+PACE_S = 0.1
 
 
 def offered_by(control: ControlPlane) -> str:
@@ -22,17 +22,42 @@ def offered_by(control: ControlPlane) -> str:
 
 
 class Offered:
-    """Tells everybody who waits the same. All of it runs on the event loop, but for the look itself."""
+    """Tells everybody who waits the same. All of it runs on the event loop, but for the look itself.
+
+    INVARIANT: while somebody waits one task looks, and only one. Who waits costs an event of the loop, and no turn.
+    """
 
     def __init__(self, verbs: Verbs) -> None:
         self._verbs = verbs
-        self._turn = asyncio.Lock()
-        self._known, self._looked_at = "", 0.0
+        self._waiting: dict[asyncio.Future[str], str] = {}
+        self._looking: asyncio.Task[None] | None = None
 
-    async def word(self) -> str:
-        """Return the word, not older than `PACE_S`."""
-        clock = asyncio.get_running_loop().time
-        async with self._turn:
-            if not self._known or clock() - self._looked_at >= PACE_S:
-                self._known, self._looked_at = await self._verbs(offered_by, self._verbs.control), clock()
-            return self._known
+    async def other_than(self, before: str, *, seconds: float) -> str:
+        """Return the word as soon as it is another one, or `before` if it still is that after `seconds`.
+
+        Raises:
+            ConsentryError: it cannot be looked up.
+        """
+        told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting[told] = before
+        try:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.wait({told}, timeout=seconds)
+            return told.result() if told.done() else before
+        finally:
+            del self._waiting[told]
+
+    async def _look(self) -> None:
+        while self._waiting:
+            try:
+                now = await self._verbs(offered_by, self._verbs.control)
+            except Exception as error:
+                for told in self._waiting:
+                    if not told.done():
+                        told.set_exception(error)
+                return
+            for told, before in self._waiting.items():
+                if now != before and not told.done():
+                    told.set_result(now)
+            await asyncio.sleep(PACE_S)

@@ -15,11 +15,12 @@ from fastapi.responses import Response, StreamingResponse
 from consentry.accounts.access import Action
 from consentry.accounts.account import IDLE_S, Principal
 from consentry.service.gate import Needs
-from consentry.service.offered import PACE_S, Offered
+from consentry.service.offered import Offered
 from consentry.service.watch import Watch
 
 ROUTER = APIRouter()
-_KEEP_S = 15.0
+_KEEP_S, _WAIT_S = 15.0, 0.3
+"""How often a stream says that it is there, and looks whether it should still be."""
 
 
 @ROUTER.get("/me/events")
@@ -35,11 +36,10 @@ async def _told(request: Request) -> AsyncIterator[bytes]:
     begun = told_at = clock()
     before = ""
     while not stopping.is_stopping and clock() - begun < IDLE_S and not await request.is_disconnected():
-        now = await offered.word()
+        now = await offered.other_than(before, seconds=_WAIT_S)
         if now != before:
             before, told_at = now, clock()
             yield f"event: offered\ndata: {now}\n\n".encode()
         elif clock() - told_at > _KEEP_S:
             told_at = clock()
             yield b": still here\n\n"
-        await asyncio.sleep(PACE_S)
