@@ -69,6 +69,11 @@ def digest(content: bytes) -> Digest:
     return _PREFIX + hashlib.sha256(content).hexdigest()
 
 
+def raw_digest(content: bytes) -> bytes:
+    """Return the SHA-256 of `content` as 32 bytes."""
+    return hashlib.sha256(content).digest()
+
+
 def digest_json(value: Any) -> Digest:
     """Return the digest of `value` in canonical JSON."""
     return digest(canonical_json(value))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pyarrow as pa
 import pytest
@@ -92,6 +94,32 @@ def test_a_snapshot_stays_and_the_next_one_knows_more(place: tuple[Path, Deploym
     many = third.may_many(pa.array(everybody), purpose=GENAI, category=Category.POST).tolist()
     assert many == [allowed(third, each) for each in everybody]
     assert not third.may("ada", purpose=Purpose.EVALUATE, category=Category.POST).allowed  # not decided by this set
+
+
+def test_whoever_asks_while_the_next_one_is_made_is_answered_by_one_of_the_two(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    take = deployment.control.people.snapshot
+    taken = [take(POLICY, [GENAI])]
+    answers: list[tuple[int, bool]] = []
+    over = Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            snapshot = taken[-1]
+            answers.append((snapshot.position, allowed(snapshot, "ada")))
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            for state in (ChoiceState.REFUSED, ChoiceState.ALLOWED) * 10:
+                say(deployment, "ada", state)
+                taken.append(take(POLICY, [GENAI], like=taken[-1]))
+        finally:
+            over.set()
+            asking.result()
+    expected = {each.position: allowed(each, "ada") for each in taken}
+    assert 1 < len({position for position, _ in answers}) <= len(expected)
+    assert all(expected[position] is answer for position, answer in answers), "by one snapshot or the next, never both"
 
 
 def test_the_next_snapshot_goes_by_the_policy_in_force(place: tuple[Path, Deployment]) -> None:

@@ -30,14 +30,14 @@ class Terminal:
         self.capsys = capsys
 
     def run(self, *words: object, status: int = 0, as_json: bool = True) -> Any:
-        """Run a command, check how it ends, and return what it prints."""
+        """Run a command, check how it ends, and return what it prints, but for the home that every hint names again."""
         line = ["--home", str(self.home), *(str(word) for word in words)]
         with pytest.raises(SystemExit) as left:
             main([*line, "--json"] if as_json else line)
         shown = self.capsys.readouterr()
         assert left.value.code == status, shown
         if not as_json:
-            return shown.out + shown.err
+            return (shown.out + shown.err).replace(f"--home {self.home} ", "")
         return json.loads(shown.out) if shown.out else shown.err
 
     def fails(self, code: str, *words: object) -> dict[str, str]:

@@ -13,7 +13,7 @@ import click
 import pytest
 
 import consentry
-from consentry.cli.called import CALLED_VARIABLE, as_called
+from consentry.cli.called import CALLED_VARIABLE, as_called, at_home
 from consentry.cli.invocation import Later
 from consentry.cli.main import cli
 from end_to_end.terminal import Terminal, ready, terminal
@@ -47,6 +47,14 @@ def test_a_hint_names_what_was_typed(ready: Terminal, monkeypatch: pytest.Monkey
     assert error["help"] == "open one: consentry case open", "a document says the same wherever it is made"
 
 
+def test_a_home_that_was_named_is_named_again_and_only_then() -> None:
+    for home, named in ((None, ""), (Path("my home"), "--home 'my home' ")):
+        at_home(home)
+        assert as_called("open one: consentry case open") == f"open one: consentry {named}case open"
+        assert as_called("or consentry --home x serve") == "or consentry --home x serve"
+    at_home(None)
+
+
 def test_what_is_no_command_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CALLED_VARIABLE, "./run")
     for said in (
@@ -72,7 +80,7 @@ def test_run_says_how_it_was_called() -> None:
         text=True,
         check=False,
     )
-    assert "`./run consentry init`" in done.stderr, done.stderr
+    assert "`./run consentry --home /nowhere/at/all init`" in done.stderr, done.stderr
 
 
 def _groups(group: click.Group, *words: str) -> Iterator[tuple[str, ...]]:

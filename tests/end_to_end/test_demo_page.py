@@ -264,6 +264,8 @@ def test_the_story_is_told_day_by_day(played: Played) -> None:
     assert titles.index("The use of UK content is suspended, and the job stops") < titles.index(
         "Lifting is refused: the conditions are open"
     )
+    acts = ["A training job reads the release", "The UK authority raises a concern", "What would a suspension hit?"]
+    assert [title for title in titles if title in acts] == acts
     assert [moment["mark"] for moment in moments].count("wait") == 2
     (withdrawn,) = [moment for moment in moments if moment["title"] == "The earlier policy is withdrawn"]
     assert "august-2024 2024-08.2, in force as well, lets " in str(withdrawn)

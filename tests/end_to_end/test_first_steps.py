@@ -48,6 +48,18 @@ def test_a_plan_with_nothing_in_it_says_what_is_missing(terminal: Terminal) -> N
     assert "Nothing is eligible" not in terminal.run(*plan, as_json=False)
 
 
+def test_another_text_under_the_same_version_is_named(terminal: Terminal) -> None:
+    path = terminal.folder / "set.toml"
+    text = shipped()["september-2024"]
+    warned = []
+    for each in (text, text, text + "\n# a word more\n"):
+        path.write_text(each, "utf-8")
+        assert terminal.run("policy", "publish", path)["other_text_before"] is (each != text)
+        said = words_of(terminal.run("policy", "publish", path, as_json=False))
+        warned.append("was published before from another text" in said)
+    assert warned == [False, False, True]
+
+
 def test_every_gap_says_what_to_give() -> None:
     for gap in GapKind:
         text = nothing_eligible({gap: 3}, items=5)

@@ -107,6 +107,25 @@ def test_tables_go_before_it_ends_and_its_effect_is_said_before_that(
     ]
 
 
+def test_whoever_asks_about_an_item_hears_that_its_release_is_not_readable(released: Terminal) -> None:
+    release = release_of(released)
+    asked = ("release", "explain", release, "a1")
+    assert "may be used" in released.run(*asked, as_json=False)
+    assert released.run(*asked)["barred"] is None
+    released.run(*BRAZIL)
+    text = released.run(*asked, as_json=False)
+    assert "is in it, and may not be used now" in text
+    assert "NOT READABLE: " in text
+    assert "may be used" not in text
+    assert released.run(*asked)["barred"]["order"] == "br.1"
+
+
+def test_when_orders_leave_nothing_they_are_named_first(released: Terminal) -> None:
+    released.run("suspend", "--case", "all", "--area", "US", "--area", "BR", "--reference", "letter 3")
+    text = released.run("release", "plan", "network", "--policy", "september-2024", as_json=False)
+    assert "Orders suspend 2 items: consentry order list" in text
+
+
 @pytest.mark.parametrize(("words", "drained"), [(BRAZIL, False), (KENYA, True)])
 def test_where_no_server_runs_it_is_found_out_who_reads_what_it_hits(
     released: Terminal,

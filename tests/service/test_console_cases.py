@@ -14,6 +14,7 @@ from consentry.ledger.case_events import ApprovalGiven, CaseOpened, ConditionAdd
 from consentry.ledger.events import EventLost
 from consentry.ledger.oversight_events import OrderIssued, Origin
 from consentry.oversight.order import Scope
+from consentry.service.pages.console_frame import areas_of
 from service.at_work import PEOPLE
 from service.staff import HOSTILE, OVERSEERS, Office, may
 from service.visitor import Visitor, words
@@ -42,6 +43,26 @@ def narrow(visitor: Visitor, form: dict[str, str]) -> httpx2.Response:
     shown = visitor.post("/console/cases/ico-1/narrow", form)
     assert shown.status_code == 200, words(shown)
     return visitor.post("/console/cases/ico-1/narrow", {**form, "step": "narrow", "seen": value(shown, "seen")})
+
+
+@pytest.mark.parametrize(
+    ("typed", "areas"),
+    [
+        ("gb, br", {"GB", "BR"}),
+        ("gb br;EU\nch", {"GB", "BR", "EU", "CH"}),
+        ("united kingdom, BR", {"UNITED KINGDOM", "BR"}),
+        ("gb nowhere", {"GB", "NOWHERE"}),
+        (" , ", set()),
+    ],
+)
+def test_areas_are_typed_as_codes_and_a_name_stays_whole(typed: str, areas: set[str]) -> None:
+    assert areas_of(typed) == areas
+
+
+def test_a_name_of_a_country_is_answered_with_its_code(place: Office) -> None:
+    answer = words(place.visitor("olga").post("/console/suspend", {**UK, "areas": "United Kingdom"}))
+    assert "Unknown area `UNITED KINGDOM`" in answer
+    assert "`GB` (United Kingdom)? " in answer
 
 
 def test_who_sees_what(place: Office) -> None:

@@ -257,7 +257,7 @@ def _oversee(
         with run.step("Review: conditions, approvals, notices, the waiting period"):
             acts.reviewed(stage)
             acts.met(stage)
-            refused = acts.refused_in_time(stage, after)
+            refused = acts.refused_in_time(stage, before=before, after=after)
         with run.step("Lift the suspension, seal the release with which use resumes, and train on it"):
             return stopped, after, acts.resumed(stage, before, refused=refused)
 

@@ -299,13 +299,14 @@ def met(stage: Stage) -> None:
     _tell_refusal(stage, "Lifting is refused: people still have time to object", by="head-of-product")
 
 
-def refused_in_time(stage: Stage, after: Built) -> str | None:
+def refused_in_time(stage: Stage, *, before: Built, after: Built) -> str | None:
     """Let somebody in the UK refuse while their content is suspended, and return an item of theirs; None if nobody is.
 
     With reach `untrained`: into what is sealed it does not reach. The first release was sealed with the item.
     """
     control = stage.control
-    item = control.releases.examples(after.manifest.release).get(f"suspended:{CASE}.1")
+    stood = control.releases.examples(after.manifest.release, within=before.manifest.release)
+    item = stood.get(f"suspended:{CASE}.1")
     person = None if item is None else author_of(control.desk.corpus(stage.corpus), item)
     if person is None:
         return None
@@ -368,7 +369,8 @@ def _tell_old_terms(stage: Stage, before: str, now: str, *, refused: str | None)
         return
     facts = [("why", str(barred["why"]))]
     if refused is not None:
-        allowed = stage.control.releases.explain(now, refused).allowed
+        was, allowed = (stage.control.releases.explain(name, refused).allowed for name in (before, now))
+        assert was, "it is an item that the first release was sealed with"
         assert not allowed, "who refused in time is in no release that is built since"
         facts.append((f"item {refused}", f"was sealed into {before}, and is left out of {now}"))
     stage.timeline.tell(

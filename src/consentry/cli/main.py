@@ -16,7 +16,7 @@ import click
 
 from consentry import __version__
 from consentry.cli import interrupts
-from consentry.cli.called import program
+from consentry.cli.called import at_home, program
 from consentry.cli.invocation import Commands, Invocation, Later
 from consentry.cli.output import Output, visible
 from consentry.errors import ConsentryError, StateError, UnavailableError
@@ -51,6 +51,7 @@ def cli(context: click.Context, home: Path | None, as_json: bool) -> None:  # no
 
     Start with `consentry demo`, then `consentry doctor`.
     """
+    at_home(home)
     context.obj = Invocation(home=home, out=Output(as_json=as_json))
 
 

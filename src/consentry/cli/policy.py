@@ -264,16 +264,30 @@ def publish(context: Invocation, name: str) -> None:
             for use, before in taken.items()
         ],
         "unassessed": unassessed,
+        "other_text_before": _other_text_before(control.desk, published, position=position),
     }
 
     def human() -> None:
         context.out.text(f"{published.name} {published.version} is in force from position {position} on.")
+        if body["other_text_before"]:
+            context.out.text(
+                f"Version {published.version} was published before from another text. Give each text its own version:"
+                " who reads of a decision can tell these apart only by their digests."
+            )
         for line in _deciding_lines(published, taken):
             context.out.text(line)
         if unassessed:
             _note_unassessed(context, published.name, unassessed)
 
     context.out.show(body, human)
+
+
+def _other_text_before(desk: Any, policy: PolicySet, *, position: int) -> bool:
+    """Say whether a version was published before with another document."""
+    alike = [
+        each for each in desk.present().state.policies if (each.name, each.version) == (policy.name, policy.version)
+    ]
+    return len({each.digest for each in alike if each.position <= position}) > 1
 
 
 def _taken_over(desk: Any, position: int) -> Mapping[Any, Any]:

@@ -175,14 +175,20 @@ def show(context: Context, name: str) -> None:
 @click.argument("item")
 @pass_context
 def explain(context: Context, name: str, item: str) -> int:
-    """Say why ITEM is in release NAME, or is not. Exit status 3 if it is not."""
-    found = context.deployment.control.releases.explain(name, item)
+    """Say why ITEM is in release NAME, or is not. Exit status 3 if it is not.
+
+    Whether the release may be read at all is said beside it: it may have been withdrawn, or an order may bar it.
+    """
+    control = context.deployment.control
+    found = control.releases.explain(name, item)
+    body = {**found.body, "barred": control.orders.barred(name)}
 
     def human() -> None:
-        show_explanation(context.out, item, body=found.body)
-        show_withdrawn(context.out, name, withdrawn=found.body["withdrawn"])
+        show_explanation(context.out, item, body=body)
+        show_withdrawn(context.out, name, withdrawn=body["withdrawn"])
+        show_barred(context.out, body["barred"])
 
-    context.out.show(found.body, human)
+    context.out.show(body, human)
     return 0 if found.allowed else DENIED
 
 

@@ -59,6 +59,9 @@ def show_counts(out: Output, counts: Any) -> None:
     items = counts["items"]
     eligible, denied = counts["eligible"], counts["denied"]
     out.text(f"\n{counted(items, 'item')}: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
+    suspended = sum(count for reason, count in counts["by_reason"].items() if "suspended:" in reason)
+    if not eligible and suspended:
+        out.hint(f"Orders suspend {counted(suspended, 'item')}: consentry order list")
     if not eligible and (advice := nothing_eligible(counts["by_gap"], items=items)):
         out.text(advice)
     if counts["by_reason"]:
@@ -84,7 +87,8 @@ def show_counts(out: Output, counts: Any) -> None:
 def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
     """Print why an item is in a release, or is not."""
     what = body["item"]
-    verdict = "may be used" if body["allowed"] else "is left out"
+    unread = body.get("withdrawn") or body.get("barred")
+    verdict = "is left out" if not body["allowed"] else "is in it, and may not be used now" if unread else "may be used"
     out.heading(f"{item} ({what['category']}, {what['visibility']}, {moment(what['created'])}) {verdict}")
     show_reasons(out, body["reasons"])
     for person in body["people"]:

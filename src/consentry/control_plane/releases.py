@@ -131,11 +131,14 @@ class ReleaseVerbs:
         (event,) = self.desk.parts.ledger.read(position, position + 1)
         return event.body if isinstance(event.body, ChoiceMade) else None
 
-    def examples(self, name: str) -> dict[str, str]:
-        """Return for each reason that occurs in a release (or `eligible`) the id of an item counted under it."""
+    def examples(self, name: str, *, within: str | None = None) -> dict[str, str]:
+        """Return for each reason that occurs in a release (or `eligible`) the id of an item counted under it.
+
+        With `within`, only of items that this other release was sealed with.
+        """
         side, _, corpus = self.archive.side(name, then=self.archive.before(self.archive.sealed_as(name).position))
         corpus.check_files()
-        return explain.examples(side, corpus)
+        return explain.examples(side, corpus, within=None if within is None else self.archive.open(within))
 
     def compare(self, before: str, after: str, *, progress: Progress | None = None) -> dict[str, Any]:
         """Say what changed between two releases, and why."""

@@ -14,12 +14,11 @@ Rules:
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from consentry.digests import canonical_json, commitment
+from consentry.digests import canonical_json, commitment, raw_digest
 from consentry.errors import IntegrityError
 from consentry.ledger.events import BODIES, Body, PersonalBody, Pseudonym, pseudonyms
 from consentry.policy.choice import Seconds
@@ -85,7 +84,7 @@ def draft(body: Body, *, recorded_at: Seconds, salt: bytes) -> Draft:
     if isinstance(body, PersonalBody):
         sealed, kept, people = commitment(salt=salt, document=document), salt, pseudonyms(body.people)
     else:
-        sealed, kept, people = _plain(document), None, ()
+        sealed, kept, people = raw_digest(document), None, ()
     return Draft(body=body, recorded_at=recorded_at, document=document, commitment=sealed, salt=kept, people=people)
 
 
@@ -125,18 +124,13 @@ def log_entry(event: Event) -> bytes:
     return event.document
 
 
-def _plain(document: bytes) -> bytes:
-    return hashlib.sha256(document).digest()
-
-
 def _check_bytes(stored: Stored, *, personal: bool) -> None:
     if stored.document is None and stored.salt is None and personal:
         return
     whole = stored.document is not None and (stored.salt is not None) == personal
     if whole and stored.document is not None:
-        found = (
-            _plain(stored.document) if stored.salt is None else commitment(salt=stored.salt, document=stored.document)
-        )
+        document, salt = stored.document, stored.salt
+        found = raw_digest(document) if salt is None else commitment(salt=salt, document=document)
         if found == stored.commitment:
             return
     raise IntegrityError(

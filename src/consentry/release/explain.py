@@ -27,6 +27,7 @@ from consentry.policy.vocabulary import ChoiceState
 from consentry.release.amendment import Noted
 from consentry.release.basis import Basis, people_of
 from consentry.release.compare import Side, outcome_labels
+from consentry.release.sealed import SealedRelease
 from consentry.release.tallies import INVOLVED
 
 _EXAMPLE_ROWS = 20_000
@@ -176,16 +177,21 @@ def _said(state: State, accounts: Sequence[Pseudonym]) -> list[tuple[bool, State
     return sorted(said, key=lambda found: found[1].position)
 
 
-def examples(side: Side, corpus: Corpus) -> dict[str, str]:
-    """Return for each label that items are counted under the id of one such item, from the first rows of each file."""
+def examples(side: Side, corpus: Corpus, *, within: SealedRelease | None = None) -> dict[str, str]:
+    """Return for each label that items are counted under the id of one such item, from the first rows of each file.
+
+    Only of items that were sealed into `within`, if that is given.
+    """
     found: dict[str, str] = {}
     for index, sidecar in enumerate(side.sidecars):
-        rows = np.arange(min(sidecar.rows, _EXAMPLE_ROWS), dtype=np.int64)
+        first = min(sidecar.rows, _EXAMPLE_ROWS)
+        rows = np.arange(first, dtype=np.int64) if within is None else within.included(sidecar.pin, first)
         labels = outcome_labels(side, index, rows=rows)
-        new = {label: row for row, label in reversed(list(enumerate(labels))) if label not in found}
+        pairs = reversed(list(zip(labels, rows.tolist(), strict=True)))
+        new = {label: row for label, row in pairs if label not in found}
         if new:
             column = corpus.descriptor.columns["item"]
-            batch = next(pq.ParquetFile(corpus.path(sidecar)).iter_batches(batch_size=rows.size, columns=[column]))
+            batch = next(pq.ParquetFile(corpus.path(sidecar)).iter_batches(batch_size=first, columns=[column]))
             found |= {label: str(batch.column(0)[row].as_py()) for label, row in new.items() if row < batch.num_rows}
     return found
 

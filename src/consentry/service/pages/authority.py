@@ -25,6 +25,7 @@ from consentry.policy.vocabulary import Category, Purpose
 from consentry.public_key import key_id
 from consentry.service.api.authority_statements import signatory
 from consentry.service.gate import Admitting, Control, Deployed, Needs
+from consentry.service.pages.console_frame import areas_of
 from consentry.service.pages.public import key_file
 from consentry.service.papers import Part, Place, as_file, shown
 from consentry.service.plain_words import CATEGORIES, EVENTS, PURPOSES, STANDINGS
@@ -109,7 +110,7 @@ def concern(
             who=signatory(admission, who),
             case=case.strip(),
             reference=reference.strip(),
-            scope=Scope(areas=_codes(areas)),
+            scope=Scope(areas=areas_of(areas)),
             text=text,
         )
     except ConsentryError as error:
@@ -145,7 +146,7 @@ def draft(
             scope=Scope()
             if says == Says.MAY_BE_LIFTED
             else Scope(
-                areas=_codes(areas),
+                areas=areas_of(areas),
                 purposes=frozenset(_known(Purpose, each) for each in purposes),
                 categories=frozenset(_known(Category, each) for each in categories),
             ),
@@ -230,10 +231,6 @@ def _signing_key(admission: Admission, who: Principal) -> dict[str, Any]:
     key = admission.public_key(who.handle)
     changes = [{"key": key_id(each.key), "at": each.at} for each in admission.key_changes(who.handle)]
     return {"key": None if key is None else key_id(key), "changes": changes}
-
-
-def _codes(typed: str) -> frozenset[str]:
-    return frozenset(typed.replace(",", " ").upper().split())
 
 
 def _known(words: type[_Word], given: str) -> _Word:

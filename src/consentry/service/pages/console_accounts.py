@@ -18,7 +18,7 @@ from consentry.public_key import key_id, read_public_key
 from consentry.service.gate import Admitting, Control
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, day_of, kept, told, twin, words_of
+from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, areas_of, day_of, kept, told, twin
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -75,7 +75,7 @@ def add(
     given = kept(handle=handle, roles=roles, areas=areas, elsewhere=elsewhere)
     password = "" if elsewhere else new_password()
     try:
-        admission.add(handle.strip(), roles=_roles(roles), areas=words_of(areas.upper()), password=password)
+        admission.add(handle.strip(), roles=_roles(roles), areas=areas_of(areas), password=password)
     except ConsentryError as error:
         return _accounts(request, admission, problem=told(error, field="handle"), given=given)
     if not password:
@@ -105,7 +105,7 @@ def change_roles(
             raise StateError(
                 "account-own", "nobody changes what they themselves may do", help="ask another administrator"
             )
-        admission.change_roles(handle, roles=_roles(roles), areas=words_of(areas.upper()))
+        admission.change_roles(handle, roles=_roles(roles), areas=areas_of(areas))
     except (InputError, StateError, ConflictError) as error:
         return _one(request, admission, handle, problem=told(error), given=kept(roles=roles, areas=areas))
     return RedirectResponse(f"/console/accounts/{quote(handle, safe='')}?done=roles", SEE_OTHER)

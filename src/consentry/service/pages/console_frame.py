@@ -6,6 +6,7 @@ is its own jurisdictions, has pages of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.errors import ConsentryError, InputError
-from consentry.policy.jurisdictions import instant
+from consentry.policy.jurisdictions import instant, known_area
 from consentry.service.gate import NeedsAll
 from consentry.service.problems import require_refusal, status_of
 from consentry.service.site import document as as_document
@@ -38,7 +39,7 @@ def told(error: ConsentryError, *, field: str | None = None) -> dict[str, str | 
 
 def sentence(text: str) -> str:
     """Return a message of ours as a sentence."""
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('?') else '.'}" if text else ""
 
 
 def said(do: Callable[[], object], *, to: str, again: Callable[[dict[str, str | None]], Response]) -> Response:
@@ -94,6 +95,13 @@ def required_day(text: str, *, what: str) -> int:
 def words_of(text: str) -> frozenset[str]:
     """Return the words of a field that takes several, between commas or spaces."""
     return frozenset(text.replace(",", " ").split())
+
+
+def areas_of(text: str) -> frozenset[str]:
+    """Return the areas of a field: codes between commas or spaces. What is no code stays whole: it may be a name."""
+    parts = [part.split() for part in re.split("[,;\n]", text.upper())]
+    found = (words if any(map(known_area, words)) else [" ".join(words)] for words in parts if words)
+    return frozenset(area for areas in found for area in areas)
 
 
 def kept(**given: Any) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ from consentry.service.gate import Control
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_cases import order_row
-from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, day_of, said, told, words_of
+from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, areas_of, day_of, said, told, words_of
 from consentry.service.plain_words import CATEGORIES, PURPOSES, VISIBILITIES
 from consentry.service.site import page
 
@@ -80,7 +80,7 @@ class ScopeForm(BaseModel):
         """
         try:
             return Scope(
-                areas=words_of(self.areas.upper()),
+                areas=areas_of(self.areas),
                 purposes=frozenset(map(Purpose, self.purposes)),
                 categories=frozenset(map(Category, self.categories)),
                 visibilities=frozenset(map(Visibility, self.visibilities)),
