@@ -60,8 +60,8 @@ def test_a_job_that_reads_now_is_seen_below_any_number_of_those_that_ended(place
         for number in range(30):
             server.ask.lease(release, job=f"old-{number}").end("released", number)
         server.ask.lease(release, job="running-now")
-        shown = watched(folder, lambda text: "more: consentry jobs" in text)
-    first = shown[: shown.index("more: consentry jobs")].replace("\r", "").splitlines()
+        shown = watched(folder, lambda text: f"more: consentry --home {folder} jobs" in text)
+    first = shown[: shown.index("more: consentry")].replace("\r", "").splitlines()
     assert "time left" in first[0]
     assert "running-now" in first[1]
     assert "old-29" in first[2], "then those that ended last"

@@ -283,10 +283,12 @@ def publish(context: Invocation, name: str) -> None:
 
 
 def _other_text_before(desk: Any, policy: PolicySet, *, position: int) -> bool:
-    """Say whether a version was published before with another document."""
-    alike = [
-        each for each in desk.present().state.policies if (each.name, each.version) == (policy.name, policy.version)
-    ]
+    """Say whether a version was published before with another document; no if that cannot be looked up now."""
+    try:
+        policies = desk.present().state.policies
+    except ConsentryError:
+        return False  # what was published stands
+    alike = [each for each in policies if (each.name, each.version) == (policy.name, policy.version)]
     return len({each.digest for each in alike if each.position <= position}) > 1
 
 
