@@ -78,10 +78,11 @@ class Asking:
     process: subprocess.Popen[bytes]
     output: Path
 
-    def require_nothing_found(self, *, within_s: int) -> None:
+    def found(self, *, within_s: int) -> str:
+        """Wait for the end, and return what was found: nothing if every answer was one of the document."""
         code, told = self.process.wait(within_s), self.output.read_text()
-        assert code == 0, told[-20_000:]
         sys.stdout.write(told[-1_500:])  # how much was asked: shown with -rP
+        return told[-20_000:] if code else ""
 
 
 @contextmanager
@@ -116,11 +117,11 @@ def test_somebody_can_do_everything(place: Place) -> None:
 
 @pytest.mark.parametrize("caller", [*CALLERS, "holder"])
 def test_every_answer_is_one_of_the_document(asking: dict[str, Asking], caller: str) -> None:
-    asking[caller].require_nothing_found(within_s=900)
+    assert not asking[caller].found(within_s=900)
 
 
 @pytest.mark.slow
 def test_a_campaign_of_answers(place: Place) -> None:
     with _asking(place, examples=MANY_EXAMPLES) as running:
         for each in running.values():
-            each.require_nothing_found(within_s=7200)
+            assert not each.found(within_s=7200)

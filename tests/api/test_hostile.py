@@ -36,13 +36,18 @@ def waited(there: Place) -> Iterator[Future[dict[str, bytes]]]:
 
 
 @pytest.mark.usefixtures("waited")
-def test_hostile_requests_break_nothing(there: Place) -> None:
-    _require_unbroken(there, COUNT)
-
-
-@pytest.mark.slow
-def test_a_campaign_of_hostile_requests(there: Place) -> None:
-    _require_unbroken(there, MANY)
+@pytest.mark.parametrize("count", [COUNT, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_hostile_requests_break_nothing(there: Place, count: int) -> None:
+    hostile.attack(there, WARM, seed=1)
+    memory, files = there.held_bytes(), there.open_files()
+    found = hostile.attack(there, count)
+    assert not found.broken, found.broken
+    assert sum(found.statuses.values()) == count
+    refused = sum(number for status, number in found.statuses.items() if 400 <= status < 500)
+    assert refused > count / 2, found.statuses
+    assert there.held_bytes() - memory < KEEP_BYTES
+    assert there.open_files() - files < KEEP_FILES
+    assert there.process.ask("GET", "/healthz").status == 200
 
 
 @pytest.mark.parametrize("count", [1_500, pytest.param(MANY, marks=pytest.mark.slow)])
@@ -62,19 +67,6 @@ def test_queries_are_sent_to_every_page_that_is_read() -> None:
     found = {each.path for each in hostile.readable()}
     assert {"/me/items", "/console/objections", "/authority", "/v1/orders", "/transparency"} <= found
     assert len(found) > len(hostile.targets()) / 2
-
-
-def _require_unbroken(there: Place, count: int) -> None:
-    hostile.attack(there, WARM, seed=1)
-    memory, files = there.held_bytes(), there.open_files()
-    found = hostile.attack(there, count)
-    assert not found.broken, found.broken
-    assert sum(found.statuses.values()) == count
-    refused = sum(number for status, number in found.statuses.items() if 400 <= status < 500)
-    assert refused > count / 2, found.statuses
-    assert there.held_bytes() - memory < KEEP_BYTES
-    assert there.open_files() - files < KEEP_FILES
-    assert there.process.ask("GET", "/healthz").status == 200
 
 
 def test_slow_clients_hold_nothing_but_their_connections(there: Place) -> None:

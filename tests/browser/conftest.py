@@ -121,8 +121,8 @@ def _full(folder: Path) -> Iterator[World]:
         yield world
 
 
-# What is suspended in the story is suspended for every page that is looked at afterwards: that part has a world alone.
-_WORLDS = {"story": _story, "suspended": _story, "bare": _opened, "full": _full}
+# What is suspended in the story is suspended for every page looked at afterwards: those parts have worlds of their own.
+_WORLDS = {"story": _story, "suspended": _story, "seconds": _story, "bare": _opened, "full": _full}
 Worlds = Callable[[str], World]
 
 

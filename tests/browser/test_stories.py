@@ -16,7 +16,8 @@ from browser.accessible import violations
 from browser.conftest import Look, Visits, World, Worlds
 from browser.places import MANY
 from consentry.cli.demo_job import running
-from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, LeaseGranted
+from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, LeaseGranted, Origin
+from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import COOKIE
 from consentry.training.practice import STOPPED
@@ -91,28 +92,46 @@ def test_an_officer_suspends_and_the_switch_and_the_job_are_gone(
     browser: Browser, worlds: Worlds, tmp_path: Path
 ) -> None:
     world = worlds("suspended")
-    with closing(Visits(browser, world)) as visits:
-        suspend_and_look(visits, world, tmp_path)
-
-
-def suspend_and_look(visits: Visits, world: World, tmp_path: Path) -> None:
     control = world.deployment.control
     names = [name for name, sealed in control.releases.sealed().items() if sealed.withdrawn is None]
     token = (world.deployment.settings.home / "keys" / "workload.token").read_text().strip()
-    with running(
+    reading = running(
         names[-1], model="drafts-9", column="body", server=(world.url, token), state=tmp_path, passes=1_000_000
-    ) as job:
-        job.until("training")
-        suspend_while(visits, world)
-        assert job.until("stopped")["code"] == "lease-revoked"
-    assert job.process.returncode == STOPPED
-    authority = visits.of("ico").new_page()
-    authority.goto("/authority/cases/uk-2026")
-    assert "letter of today" in authority.inner_text("main")
-    shown = visits.window().new_page()
-    shown.goto("/transparency")
-    assert "United Kingdom" in shown.inner_text("main")
-    control.cases.prohibit("uk-2026", by="olga", reference="end of the test")
+    )
+    with closing(Visits(browser, world)) as visits:
+        with reading as job:
+            job.until("training")
+            suspend_while(visits, world)
+            assert job.until("stopped")["code"] == "lease-revoked"
+        assert job.process.returncode == STOPPED
+        authority = visits.of("ico").new_page()
+        authority.goto("/authority/cases/uk-2026")
+        assert "letter of today" in authority.inner_text("main")
+        shown = visits.window().new_page()
+        shown.goto("/transparency")
+        assert "United Kingdom" in shown.inner_text("main")
+        control.cases.prohibit("uk-2026", by="olga", reference="end of the test")
+
+
+def test_an_open_page_loses_its_switch_within_a_second(browser: Browser, worlds: Worlds) -> None:
+    world = worlds("seconds")
+    orders = world.deployment.control.orders
+    with closing(Visits(browser, world)) as visits:
+        member = visits.of("member").new_page()
+        member.goto("/me")
+        switch = member.locator("[name=answer]")
+        assert switch.count() > 0
+        member.evaluate(_NOTE_WHEN_GONE)
+        scope = Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.TRAIN_GENAI}))
+        order = orders.suspend(scope, case="uk-2027", origin=Origin.OWN_DECISION, reference="letter", by="olga")
+        expect(switch).to_have_count(0)
+        assert float(member.evaluate("window.gone")) - order.at_ms < SECOND_MS
+
+
+_NOTE_WHEN_GONE = """() => new MutationObserver(() => {
+  if (!window.gone && !document.querySelector("[name=answer]")) window.gone = Date.now();
+}).observe(document, { childList: true, subtree: true })"""
+"""Has a page note the moment at which its switch is gone."""
 
 
 _ASKED_ANEW_MS = """() => Math.min(...performance.getEntriesByType("resource")

@@ -327,16 +327,11 @@ def made_up(folder: Path) -> Path:
     )
 
 
-def test_a_real_dump_or_one_made_up_where_there_is_none(tmp_path: Path) -> None:
-    summary: Summary = convert(dump() or made_up(tmp_path / "site"), tmp_path / "corpus")
-    require_all_of_it(tmp_path, summary)
-
-
-def test_a_dump_that_is_made_up_stands_the_same_test(tmp_path: Path) -> None:
-    require_all_of_it(tmp_path, convert(made_up(tmp_path / "site"), tmp_path / "corpus"))
-
-
-def require_all_of_it(tmp_path: Path, summary: Summary) -> None:
+@pytest.mark.parametrize("real", [True, False])
+def test_a_real_dump_and_one_made_up_become_a_corpus(tmp_path: Path, real: bool) -> None:
+    """Where there is no real one, both are made up."""
+    folder = (dump() if real else None) or made_up(tmp_path / "site")
+    summary: Summary = convert(folder, tmp_path / "corpus")
     corpus = parse_corpus((tmp_path / "corpus/corpus.toml").read_text())
     files = resolve_files(corpus, tmp_path / "corpus")
     rows = sum(pq.ParquetFile(path).metadata.num_rows for path in files)

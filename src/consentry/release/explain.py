@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from consentry.corpus.columns import UNKNOWN_DATE
@@ -31,6 +32,7 @@ from consentry.release.sealed import SealedRelease
 from consentry.release.tallies import INVOLVED
 
 _EXAMPLE_ROWS = 20_000
+_Rows = npt.NDArray[np.int64]
 _GAPS = {
     GapKind.OWNER: "the item names nobody it is by",
     GapKind.PERSON: "the people table does not have this person",
@@ -185,7 +187,7 @@ def examples(side: Side, corpus: Corpus, *, within: SealedRelease | None = None)
     found: dict[str, str] = {}
     for index, sidecar in enumerate(side.sidecars):
         first = min(sidecar.rows, _EXAMPLE_ROWS)
-        rows = np.arange(first, dtype=np.int64) if within is None else within.included(sidecar.pin, first)
+        rows = _sealed_in(within, sidecar, rows=np.arange(first, dtype=np.int64))
         labels = outcome_labels(side, index, rows=rows)
         pairs = reversed(list(zip(labels, rows.tolist(), strict=True)))
         new = {label: row for label, row in pairs if label not in found}
@@ -194,6 +196,16 @@ def examples(side: Side, corpus: Corpus, *, within: SealedRelease | None = None)
             batch = next(pq.ParquetFile(corpus.path(sidecar)).iter_batches(batch_size=first, columns=[column]))
             found |= {label: str(batch.column(0)[row].as_py()) for label, row in new.items() if row < batch.num_rows}
     return found
+
+
+def _sealed_in(
+    release: SealedRelease | None, sidecar: Sidecar, *, rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return those rows of a file that a release was sealed with: none of a file it has not, all without a release."""
+    if release is None:
+        return rows
+    number = next((number for number, file in enumerate(release.manifest.files) if file.pin == sidecar.pin), None)
+    return rows[:0] if number is None else rows[~release.left_out({number: rows})[number]]
 
 
 def _facts(person: Person | None) -> dict[str, Any]:

@@ -25,7 +25,6 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from pyroaring import BitMap64
 
-from consentry.corpus.sidecar import FilePin
 from consentry.digests import Digest, digest, digest_file
 from consentry.errors import ConsentryError, IntegrityError, NotFoundError, UnavailableError
 from consentry.release import tallies
@@ -131,14 +130,6 @@ class SealedRelease:
     def excludes(self, file: ReleaseFile, row: int) -> bool:
         """Say whether a row of a file is left out."""
         return row in BitMap64.deserialize(self.bitmap(file))
-
-    def included(self, pin: FilePin, first: int) -> npt.NDArray[np.int64]:
-        """Return which of the first rows of a file it was sealed with; none if it has no such file."""
-        for file in self.manifest.files:
-            if file.pin == pin:
-                excluded = BitMap64.deserialize(self.bitmap(file))
-                return np.array([row for row in range(first) if row not in excluded], dtype=np.int64)
-        return np.empty(0, dtype=np.int64)
 
 
 def open_release(folder: Path, *, expected: Digest) -> SealedRelease:
