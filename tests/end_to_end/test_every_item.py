@@ -132,8 +132,7 @@ class Worlds(RuleBasedStateMachine):
     """A deployment and the oracle, told the same things."""
 
     oracle: type[World] = World
-    held: ClassVar[int] = 0
-    """Items that were held against plain Python, since it was last set back."""
+    held: ClassVar[int] = 0  # items against plain Python, since it was set back
 
     @initialize(seed=SEEDS, numbers=st.booleans())
     def begin(self, seed: int, numbers: bool) -> None:
@@ -389,12 +388,9 @@ def test_control_worlds_that_are_decided_otherwise_are_noticed(oracle: type[Worl
         compared(worlds, examples=20, steps=12, phases=[Phase.generate])
 
 
-def test_every_item_is_decided_as_plain_python_decides_it() -> None:
-    assert compared(examples=20, steps=12) > 200
-
-
-def test_so_it_is_when_decisions_are_kept_however_many_people_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(census, "_FEW", 0)
+@pytest.mark.parametrize("few", [census._FEW, 0])  # 0: decisions are kept however many people moved
+def test_every_item_is_decided_as_plain_python_decides_it(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(census, "_FEW", few)
     assert compared(examples=20, steps=12) > 200
 
 

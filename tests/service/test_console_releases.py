@@ -42,7 +42,13 @@ def test_a_release_that_was_sealed_before_a_suspension_says_so_after_the_lift(ow
     )
     assert f"Suspended by order {order.order}" in words(own.visitor("mel").get(address))
     assert own.visitor("mel").get(f"/v1/releases/{own.release}").json()["barred"]["ended"] is None
+    asked = f"{address}/explain?item=u1"
+    assert "It is in it, and may not be used now Nobody may read" in words(own.visitor("mel").get(asked))
     own.deployment.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
+    explained = own.visitor("mel").get(asked)
+    assert "It is in it, and may not be used now" in words(explained)
+    assert "was sealed before the suspension of US" in words(explained)
+    assert "It may be used" not in words(explained)
     said = words(own.visitor("mel").get(address))
     assert "Sealed before a suspension that was lifted: nobody may read it any more" in said
     assert "Suspended by order" not in said

@@ -179,16 +179,14 @@ def explain(context: Context, name: str, item: str) -> int:
 
     Whether the release may be read at all is said beside it: it may have been withdrawn, or an order may bar it.
     """
-    control = context.deployment.control
-    found = control.releases.explain(name, item)
-    body = {**found.body, "barred": control.orders.barred(name)}
+    found = context.deployment.control.releases.explain(name, item)
 
     def human() -> None:
-        show_explanation(context.out, item, body=body)
-        show_withdrawn(context.out, name, withdrawn=body["withdrawn"])
-        show_barred(context.out, body["barred"])
+        show_explanation(context.out, item, body=found.body)
+        show_withdrawn(context.out, name, withdrawn=found.body["withdrawn"])
+        show_barred(context.out, found.body["barred"])
 
-    context.out.show(body, human)
+    context.out.show(found.body, human)
     return 0 if found.allowed else DENIED
 
 

@@ -87,7 +87,7 @@ def show_counts(out: Output, counts: Any) -> None:
 def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
     """Print why an item is in a release, or is not."""
     what = body["item"]
-    unread = body.get("withdrawn") or body.get("barred")
+    unread = body["withdrawn"] or body["barred"]
     verdict = "is left out" if not body["allowed"] else "is in it, and may not be used now" if unread else "may be used"
     out.heading(f"{item} ({what['category']}, {what['visibility']}, {moment(what['created'])}) {verdict}")
     show_reasons(out, body["reasons"])

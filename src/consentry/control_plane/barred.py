@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from consentry.errors import StateError
 from consentry.oversight.order import Order, in_words
 
@@ -12,6 +14,20 @@ def why_barred(order: Order, release: str) -> str:
         return f"release `{release}` holds what order `{order.order}` suspends ({order.reference})"
     suspension = f"the suspension of {in_words(order.scope)} (order `{order.order}`)"
     return f"release `{release}` was sealed before {suspension} that was {order.ended.in_words()}"
+
+
+def barred_json(order: Order | None, release: str) -> dict[str, Any] | None:
+    """Return as plain values by which order nobody may read a release, and why; None if no order bars it."""
+    if order is None:
+        return None
+    return {
+        "order": order.order,
+        "case": order.case,
+        "reference": order.reference,
+        "ended": None if order.ended is None else str(order.ended.how),
+        "ended_at": None if order.ended is None else order.ended.at,
+        "why": why_barred(order, release),
+    }
 
 
 def barred(order: Order, release: str, *, lease: bool = False) -> StateError:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from consentry.control_plane.barred import why_barred
+from consentry.control_plane.barred import barred_json
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
@@ -123,17 +123,7 @@ class OrderVerbs:
 
     def barred(self, release: str) -> dict[str, Any] | None:
         """Say by which order a release may not be read, whatever model is trained, and why; None if it may."""
-        order = self.hits.barring(release)
-        if order is None:
-            return None
-        return {
-            "order": order.order,
-            "case": order.case,
-            "reference": order.reference,
-            "ended": None if order.ended is None else str(order.ended.how),
-            "ended_at": None if order.ended is None else order.ended.at,
-            "why": why_barred(order, release),
-        }
+        return barred_json(self.hits.barring(release), release)
 
     def drain(self) -> list[Order]:
         """Note in the ledger which orders nobody reads against any more, and return those that were noted now.

@@ -11,6 +11,7 @@ import numpy as np
 
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
+from consentry.control_plane.barred import barred_json
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.drafts import Drafts
 from consentry.control_plane.handouts import Handouts
@@ -94,7 +95,10 @@ class ReleaseVerbs:
         return self.archive.open(name)
 
     def explain(self, name: str, item: str) -> Explanation:
-        """Say why an item is in a release, or is not, or left it, and check that the bitmap says the same."""
+        """Say why an item is in a release, or is not, or left it, and check that the bitmap says the same.
+
+        Whether anybody may read the release is said beside it: `withdrawn`, and `barred` by an order.
+        """
         found = self._as_sealed(name, item)
         place = found.body["item"]
         noted = self.amendments.that_removed(name, path=place["file"], row=place["position"])
@@ -121,6 +125,7 @@ class ReleaseVerbs:
         erased = not agrees and bool(np.isin(side.erased, seats).any())
         body = {**result.body, "release": name, "agrees_with_bitmap": agrees, "erased_since": erased}
         body["withdrawn"] = self.archive.withdrawal(name)
+        body["barred"] = barred_json(self.handouts.hits.barring(name), name)
         body["amendment"] = None
         if erased:
             # What was said is gone: the seal still says whether, and nobody can say why.

@@ -73,6 +73,7 @@ class Explanation(Answer):
     agrees_with_bitmap: bool
     erased_since: bool
     withdrawn: dict[str, JsonValue] | None
+    barred: dict[str, JsonValue] | None
     amendment: dict[str, JsonValue] | None
 
 
