@@ -162,6 +162,7 @@ class Explanation(TypedDict):
     agrees_with_bitmap: bool
     erased_since: bool
     withdrawn: dict[str, Any] | None
+    barred: dict[str, Any] | None
     amendment: dict[str, Any] | None
 
 
