@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _OF_A_KEY = frozenset({"string", "word", "blank"})
+_DATE = re.compile(r"(?<![\w:.-])\d{4}-\d\d-\d\d(?![\w.-]*-)")
 _PLACE = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -90,7 +92,23 @@ def parse(text: str, *, longest: int | None = LONGEST) -> dict[str, Any]:
         place = _PLACE.search(said)
         line = place[1] if place is not None and place[1] else text.rstrip().count("\n") + 1
         message = _PLACE.sub("", said)
+        if (odd := _no_date(text, int(line))) is not None:
+            raise TomlError(f"`{odd}` is no date", line=int(line), help="write year-month-day: 2024-09-30") from None
         raise TomlError(f"this is not TOML: {message[:1].lower()}{message[1:]}", line=int(line)) from None
+
+
+def _no_date(text: str, line: int) -> str | None:
+    """Return what looks like a date in a line and is none, outside of quotes: the parser stops somewhere after it."""
+    written = text.split("\n")[line - 1]
+    if len(written) > LONGEST_WORD:
+        return None  # quotes that are never closed take the square of this
+    written = re.sub(STRING, '""', written, flags=re.DOTALL)
+    for found in _DATE.findall(written.partition("#")[0]):
+        try:
+            date.fromisoformat(found)
+        except ValueError:
+            return str(found)
+    return None
 
 
 def _require_short(content: bytes, *, longest: int) -> None:

@@ -50,6 +50,15 @@ def test_every_page_is_looked_at() -> None:
     assert pages - {shown(place, found) for place in ALL} == set()
 
 
+@pytest.mark.parametrize("name", ["releases", "cases", "acts", "webhooks"])
+def test_a_list_fits_the_screen_of_a_laptop(look: Look, name: str) -> None:
+    (place,) = [each for each in ALL if each.name == name]
+    page = look(place, locale="en-GB", viewport={"width": 1280, "height": 900}).page
+    widths = page.eval_on_selector_all(".scroll", "all => all.map(each => [each.scrollWidth, each.clientWidth])")
+    assert widths
+    assert all(whole <= shown for whole, shown in widths), widths
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

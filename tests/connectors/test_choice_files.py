@@ -105,8 +105,25 @@ def test_a_column_nobody_knows_is_refused(tmp_path: Path) -> None:
     path.write_text("person,purpose,state,at,raech\n7,serve,refused,2024-09-20T10:00:00Z,everything\n")
     with pytest.raises(ChoiceError) as caught:
         list(read_choices(path))
-    assert caught.value.code == "choice-unknown-column"
+    assert (caught.value.code, caught.value.where) == ("choice-unknown-column", f"{path}:1")
     assert "`reach`" in caught.value.help
+
+
+def test_a_column_that_is_missing_is_named_with_the_line_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("person,state,at\n7,refused,2024-09-20T10:00:00Z\n")
+    with pytest.raises(ChoiceError, match="no column `purpose`") as caught:
+        list(read_choices(path))
+    assert (caught.value.code, caught.value.where) == ("choice-missing-value", f"{path}:1")
+
+
+def test_the_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    good = b"7,serve,refused,2024-09-20T10:00:00Z\n"
+    path.write_bytes(b"person,purpose,state,at\n" + good + good.replace(b"7,", b"\xff,") + good)
+    with pytest.raises(ChoiceError) as caught:
+        list(read_choices(path))
+    assert (caught.value.code, caught.value.where) == ("choice-bad-encoding", f"{path}:3")
 
 
 def test_a_day_is_no_time_for_a_choice(tmp_path: Path) -> None:

@@ -109,7 +109,10 @@ def test_a_check_and_its_words(suspended: Terminal) -> None:
 def test_a_condition_that_is_overdue_is_pointed_out_until_there_is_evidence(suspended: Terminal) -> None:
     (suspended.folder / "evidence.txt").write_text("a form of two steps", "utf-8")
     add = ("case", "condition", "add", "ico", "form", "--title", "a simpler form", "--owner", "product")
-    suspended.run(*add, "--due", "2024-09-18", *BY)
+    text = suspended.run(*add, "--due", "2024-09-18", *BY, as_json=False)
+    assert "Condition form was due 2024-09-18, which is over." in text
+    later = ("case", "condition", "add", "ico", "later", "--title", "x", "--owner", "product", "--due", "2999-01-01")
+    assert "is over" not in suspended.run(*later, *BY, as_json=False)
     assert "a simpler form" in suspended.run("doctor", as_json=False)
     suspended.run("case", "condition", "meet", "ico", "form", suspended.folder / "evidence.txt", *BY)
     assert "a simpler form" not in suspended.run("doctor", as_json=False)

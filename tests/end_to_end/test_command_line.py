@@ -119,6 +119,27 @@ def test_dates_out_of_range_are_shown_apart_from_those_that_are_missing(terminal
     assert (file["unknown_dates"], file["dates_out_of_range"]) == (3, 2)
 
 
+def test_dates_to_come_are_pointed_out(terminal: Terminal) -> None:
+    now = int(time.time())
+    for made, ahead in (((1, now, now + 3_600, None), 0), ((1, now + 90_000, 2**32 - 2, None), 2)):
+        items = [RawItem(id=f"a{number}", author="ada", created=at) for number, at in enumerate(made)]
+        corpus = write_corpus(terminal.folder, [items], form=Form(created="seconds"))
+        text = terminal.run("corpus", "register", corpus, as_json=False)
+        assert ("2 items dated in the future" in text) is bool(ahead)
+        (file,) = terminal.run("corpus", "show", "network")["files"]
+        assert (file["dates_to_come"], file["dates_out_of_range"]) == (ahead, 0)
+
+
+def test_a_set_in_force_is_shown_and_compared_by_its_name(ready: Terminal) -> None:
+    own = ready.folder / "own.toml"
+    own.write_text(shipped()["opt-in-only"].replace('name = "opt-in-only"', 'name = "own-set"'), "utf-8")
+    ready.fails("policy-file-missing", "policy", "show", "own-set")
+    ready.run("policy", "publish", own)
+    own.unlink()
+    assert ready.run("policy", "show", "own-set")["name"] == "own-set"
+    assert ready.run("policy", "diff", "opt-in-only", "own-set")["lines"][0] == "no answer changes"
+
+
 def test_where_a_choice_came_from_and_the_notice_that_was_seen_are_shown(ready: Terminal) -> None:
     ready.run("choice", "record", "ada", "refused", "--source", "settings", "--notice", "genai-2024")
     ready.run("choice", "record", "ada", "unset", "--category", "profile", "--reach", "everything")

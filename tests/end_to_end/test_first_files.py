@@ -69,6 +69,15 @@ def test_a_descriptor_that_cannot_be_used_makes_no_deployment(tmp_path: Path, te
     assert not terminal.home.exists()
 
 
+def test_a_file_of_rows_is_no_descriptor(tmp_path: Path, terminal: Terminal) -> None:
+    for name in ("posts.parquet", "people.CSV"):
+        (tmp_path / name).write_bytes(b"PAR1\xff")
+        for words in (("corpus", "register"), ("people", "load")):
+            error = terminal.fails("descriptor-unreadable", *words, tmp_path / name)
+            assert "holds rows" in error["message"]
+            assert "docs/descriptors.md" in error["help"]
+
+
 def test_a_recorded_choice_says_about_which_use(ready: Terminal) -> None:
     text = words_of(ready.run("choice", "record", "ada", "refused", as_json=False))
     assert "Recorded at position 3, about train-genai. It holds for every release sealed from now on" in text

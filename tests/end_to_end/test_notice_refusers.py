@@ -16,7 +16,9 @@ def test_it_says_how_many_of_those_told_had_refused(ready: Terminal) -> None:
     ids.write_text("ada\nbö\nada\nstranger\n", "utf-8")
     text = ready.run("notice", "serve", "n-1", ids, as_json=False)
     assert "3 people" in text
-    assert "WARNING" not in text, "the control: nobody refused"
+    assert "had refused" not in text, "the control: nobody refused"
+    assert text.count("WARNING") == 1
+    assert "WARNING: in no people table and no corpus: 1 of them." in text
     ready.run("choice", "record", "ada", "refused")
     ready.run("choice", "record", "bö", "refused", "--category", "image")
     made = ready.run("notice", "serve", "n-1", ids)
@@ -34,3 +36,9 @@ def test_who_refused_after_they_were_told_had_not_refused_then(ready: Terminal) 
     assert ready.run(*told, "--at", int(time.time()) - HALF_AN_HOUR_S)["had_refused"] == 0
     assert ready.run(*told, "--purpose", "serve")["had_refused"] == 0
     assert ready.run(*told)["had_refused"] == 1
+
+
+def test_it_says_how_many_of_those_told_nothing_here_has(ready: Terminal) -> None:
+    made = ready.run("notice", "serve", "genai-2024", "--person", "ada", "--person", "adda", "--person", "nobody")
+    assert (made["people"], made["unknown_people"]) == (3, 2)
+    assert "WARNING" not in ready.run("notice", "serve", "genai-2024", "--person", "ada", as_json=False)

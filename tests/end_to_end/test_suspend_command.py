@@ -39,6 +39,13 @@ def test_a_dry_run_refuses_what_the_order_would(ready: Terminal, code: str, word
     assert ready.run("order", "list")["orders"] == []
 
 
+def test_it_points_out_that_the_very_same_was_suspended_before(ready: Terminal) -> None:
+    said = ("suspend", "--case", "uk", "--area", "UK", *SAID)
+    assert "before" not in ready.run(*said, as_json=False)
+    assert "The very same was suspended before, by uk.1: each holds until" in ready.run(*said, as_json=False)
+    assert "before" not in ready.run(*said, "--area", "FR", as_json=False)
+
+
 def test_it_says_what_is_held_beside_jobs(ready: Terminal) -> None:
     ready.run("model", "register", "m")
     text = ready.run("suspend", "--case", "uk", "--area", "UK", *SAID, as_json=False)

@@ -65,6 +65,22 @@ def test_a_name_of_a_country_is_answered_with_its_code(place: Office) -> None:
     assert "`GB` (United Kingdom)? " in answer
 
 
+def test_the_look_says_what_is_missing_and_what_is_suspended_already(place: Office) -> None:
+    visitor = place.visitor("olga")
+    for missing, says in (("case", "no name"), ("reference", "Reference")):
+        shown = visitor.post("/console/suspend", {**UK, missing: ""})
+        assert shown.status_code == 422
+        assert "This would stop" in words(shown), "it is shown all the same"
+        assert says.casefold() in words(shown).casefold()
+        assert 'value="suspend"' not in shown.text
+    shown = visitor.post("/console/suspend", UK)
+    assert 'value="suspend"' in shown.text
+    assert "suspended already" not in words(shown), "the control: nothing is suspended yet"
+    suspend(visitor)
+    assert "The very same is suspended already, by ico-1.1." in words(visitor.post("/console/suspend", UK))
+    assert "suspended already" not in words(visitor.post("/console/suspend", {**UK, "areas": "gb fr"}))
+
+
 def test_who_sees_what(place: Office) -> None:
     assert may(place.statuses("/console/overview")) == OVERSEERS | {"sue"}
     assert may(place.statuses("/console/cases")) == OVERSEERS

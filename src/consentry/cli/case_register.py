@@ -11,6 +11,7 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import FILE, Commands
 from consentry.cli.notice import BY
 from consentry.cli.output import day, read_last_moment
+from consentry.clock import now
 from consentry.digests import canonical_json, digest
 from consentry.ledger.case_events import ConditionAdded
 from consentry.oversight.case_report import markdown
@@ -70,6 +71,13 @@ def add(
     body = {"case": case, "condition": name, "met": answer.met, "found": answer.found}
     state = "met" if answer.met else "open"
     context.out.show(body, lambda: context.out.text(f"Condition {name} of case {case} is {state}: {answer.found}."))
+    _note_past(context, due, what=f"Condition {name}")
+
+
+def _note_past(context: Context, due: int | None, *, what: str) -> None:
+    """Point out a day that was over before it was written down: what happened is recorded, a slip of the pen as well."""
+    if due is not None and due < now():
+        context.out.note(f"{what} was due {day(due)}, which is over.")
 
 
 @condition.command()
@@ -131,6 +139,7 @@ def schedule(context: Context, case: str, name: str, title: str, due: int, by: s
     context.deployment.control.reports.schedule(case, name, title=title, due=due, by=by)
     body = {"case": case, "report": name, "due": due}
     context.out.show(body, lambda: context.out.text(f"Report {name} is due {day(due)}."))
+    _note_past(context, due, what=f"Report {name}")
 
 
 _POSITION = click.option(

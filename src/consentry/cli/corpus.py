@@ -19,6 +19,8 @@ from consentry.policy.vocabulary import Age
 
 _TOP = 20
 """Words that are listed of a column."""
+_A_DAY = 24 * 60 * 60
+"""What a clock or a zone may be wrong by, in seconds: later than that is no date of something that was read."""
 
 
 @click.group(cls=Commands)
@@ -86,6 +88,7 @@ def _body(opened: Corpus) -> dict[str, object]:
                 "unknown_involved": each.oddities.unknown_involved,
                 "unknown_dates": each.oddities.unknown_dates,
                 "dates_out_of_range": each.oddities.dates_out_of_range,
+                "dates_to_come": each.created_after(now() + _A_DAY),
                 "unknown_words": each.oddities.words,
             }
             for each in opened.sidecars
@@ -114,6 +117,12 @@ def _show_files(context: Context, opened: Corpus) -> None:
         columns = [*columns, "date out of range"]
         rows = [[*row, each.oddities.dates_out_of_range] for row, each in zip(rows, opened.sidecars, strict=True)]
     context.out.table(columns, rows)
+    to_come = sum(each.created_after(now() + _A_DAY) for each in opened.sidecars)
+    if to_come:
+        context.out.text(
+            f"\n{counted(to_come, 'item')} dated in the future. A date counts as it was given: to rules, orders and"
+            " refusals these are the newest. Check the unit and the zone of `created`."
+        )
 
 
 @click.group("import", cls=Commands)

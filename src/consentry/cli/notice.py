@@ -13,6 +13,8 @@ from consentry.cli.invocation import FILE, Commands
 from consentry.cli.output import counted, moment, read_last_moment
 from consentry.clock import now
 from consentry.control_plane.notices import by_language
+from consentry.control_plane.once_recorded import once_recorded
+from consentry.control_plane.unknown_ids import UnknownIds
 from consentry.errors import ChoiceError
 from consentry.oversight.notice import Notice, Version
 from consentry.policy.vocabulary import Purpose
@@ -120,12 +122,15 @@ def serve(
     told = dict.fromkeys(persons if file is None else read_ids(file))
     with context.out.progress() as progress:
         named = watched(told, progress, what="reading people", total=len(told), unit="people")
-        position = notices.serve(name, [deployment.person(person) for person in named], at=when)
+        people = [deployment.person(person) for person in named]
+        position = notices.serve(name, people, at=when)
         refused = notices.had_refused(told, purpose=Purpose(purpose), until=when, progress=progress)
+        with once_recorded():
+            unknown = sum(UnknownIds(deployment.control.desk, corpus=None).unknown(people))
     known = notices.get(name)
     written, served = bool(known.versions), next(each.at for each in known.servings if each.position == position)
     body = {"position": position, "at": served, "people": len(told), "had_refused": refused, "purpose": purpose}
-    body["written"] = written
+    body |= {"unknown_people": unknown, "written": written}
 
     def human() -> None:
         context.out.text(f"Recorded at position {position}: {counted(len(told), 'person', several='people')}.")
@@ -136,6 +141,8 @@ def serve(
             context.out.hint(
                 "Nobody who refused has to be asked again. Who can be told: consentry notice audience FILE"
             )
+        if unknown:
+            context.out.text(f"WARNING: in no people table and no corpus: {unknown:,} of them. Are the ids right?")
         if not written:
             context.out.hint(f"Nobody wrote the text of it down here: consentry notice write {name} FILE")
 

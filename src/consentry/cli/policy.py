@@ -57,6 +57,23 @@ def read_set(name: str) -> PolicySet:
     return load(*read_text(name), places_named=_places_named)
 
 
+def _read_any(name: str) -> PolicySet:
+    """Read a policy set from a file, from those that are shipped, or the one that is in force here under that name."""
+    try:
+        return read_set(name)
+    except PolicyError as error:
+        if error.code != "policy-file-missing":
+            raise
+        from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
+
+        context = current()
+        desk = None if context.is_new else context.deployment.control.desk
+        if desk is None or desk.present().state.policy(name) is None:
+            raise
+        loaded, _ = desk.policy(name)
+        return loaded
+
+
 @click.group(cls=Commands)
 def policy() -> None:
     """Check, read, compare, test and publish policy sets."""
@@ -182,8 +199,8 @@ def _note_unassessed(context: Invocation, name: str, permits: list[str]) -> None
 @click.argument("name")
 @pass_invocation
 def show(context: Invocation, name: str) -> None:
-    """Say in plain English what the policy set NAME (a file or a shipped set) permits and forbids."""
-    loaded = read_set(name)
+    """Say in plain English what the policy set NAME (a file, a shipped set, or one in force) permits and forbids."""
+    loaded = _read_any(name)
     lines = describe(loaded)
     bases = {rule.legal_basis for rule in loaded.rules if rule.legal_basis is not None}
     body = {
@@ -203,7 +220,7 @@ def diff(context: Invocation, before: str, after: str) -> None:
     """Say what changes when policy set AFTER takes the place of BEFORE: rules, and decisions."""
     with context.out.progress() as progress:
         read = watched((before, after), progress, what="reading", total=2, unit="policy sets")
-        was, will_be = (read_set(name) for name in read)
+        was, will_be = (_read_any(name) for name in read)
         comparing = partial(watched, progress=progress, what="comparing answers", unit="questions")
         found = diff_sets(was, will_be, at=now(), watch=lambda asked, total: comparing(asked, total=total))
     lines = describe_diff(found)

@@ -157,6 +157,7 @@ def _suspended(context: Invocation, scope: Scope, **said: Any) -> Order:
             order = issuing.issue(scope, **said)
             with _in_force_all_the_same(context.out, order):
                 _say_in_force(context.out, order)
+                _note_alike(context.out, order, issuing=issuing)
                 if (done := _done_at_once(issuing, order, home=read_settings(context.home).home)) is not None:
                     return done
     # The ledger is let go of by now: the whole deployment opens it as another process would.
@@ -164,8 +165,10 @@ def _suspended(context: Invocation, scope: Scope, **said: Any) -> Order:
         from consentry.cli.context import current  # noqa: PLC0415
 
     if order is None:
-        order = current().deployment.control.orders.suspend(scope, **said)
+        orders = current().deployment.control.orders
+        order = orders.suspend(scope, **said)
         _say_in_force(context.out, order)
+        _note_alike(context.out, order, issuing=orders.issuing)
         return order
     with _in_force_all_the_same(context.out, order):
         return current().deployment.control.orders.settle(order.order)
@@ -186,6 +189,13 @@ def _say_in_force(out: Output, order: Order) -> None:
     """Say at once that an order holds: what follows from it may take longer."""
     out.text(f"Order {order.order} is in force from position {order.position}: {in_words(order.scope)}.")
     out.console.file.flush()
+
+
+def _note_alike(out: Output, order: Order, *, issuing: Issuing) -> None:
+    """Point out orders that suspend the very same: each has to be ended before that is used again."""
+    others = [each.order for each in issuing.alike(order.scope) if each.order != order.order]
+    if others:
+        out.note(f"The very same was suspended before, by {', '.join(others)}: each holds until it is ended.")
 
 
 @contextmanager

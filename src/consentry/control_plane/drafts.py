@@ -20,7 +20,7 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.state import Registered
 from consentry.ledger.store import SealingSession
 from consentry.oversight.order import Scope, in_words
-from consentry.policy.choice import Seconds
+from consentry.policy.choice import Seconds, as_date
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import DECISIONS_BEGIN, boundaries
 from consentry.policy.matrix import MatrixCompiler
@@ -283,7 +283,7 @@ def _require_time(at: Seconds, *, now: Seconds) -> None:
     if at < DECISIONS_BEGIN:
         raise InputError(
             "release-time-too-early",
-            f"a release cannot be decided as of `{at}`, before decisions begin",
+            f"a release cannot be decided as of `{as_date(at)}`, before decisions begin",
             help="give a time from 2024-01-01 on: what holds for places is asked as of the time of the decision",
         )
 
@@ -293,7 +293,7 @@ def _require_same_places(orders: Sequence[Rule], at: Seconds, *, now: Seconds) -
     if any(at < edge <= now for edge in boundaries(area for order in orders for area in order.inside)):
         raise InputError(
             "release-time-before-order",
-            f"an order is in force whose areas had other members at `{at}` than they have now",
+            f"an order is in force whose areas had other members at `{as_date(at)}` than they have now",
             help="leave the time out: what is suspended now would be sealed",
         )
 

@@ -155,6 +155,10 @@ class Issuing:
         """Return all orders, oldest first."""
         return list(self.place.present().overseen.orders)
 
+    def alike(self, scope: Scope) -> list[Order]:
+        """Return the orders in force that suspend the very same, oldest first, as far as is known now."""
+        return [order for order in self.place.newest.overseen.orders.in_force() if order.scope == scope]
+
     def drained(self, order: Order, hit: Sequence[Lease]) -> OrderDrained | None:
         """Return the event that says how the last who read what an order hits stopped.
 

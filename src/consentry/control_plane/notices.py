@@ -19,7 +19,7 @@ from consentry.ledger.events import NoticeServed, Pseudonym
 from consentry.ledger.state import State
 from consentry.oversight.language import canonical
 from consentry.oversight.notice import Notice, Text, Version
-from consentry.policy.choice import Seconds, refused_as_a_whole
+from consentry.policy.choice import Seconds, as_date, refused_as_a_whole
 from consentry.policy.policy_parser import IDENTIFIER
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress, watched
@@ -117,7 +117,7 @@ class NoticeVerbs:
         if at > now:
             raise ChoiceError(
                 "notice-time-to-come",
-                f"notice `{notice}` is said to be served at `{at}`, which has not come",
+                f"notice `{notice}` is said to be served at `{as_date(at)}`, which has not come",
                 help="record it once it was served; a date is the end of its day in UTC",
             )
         if not people:

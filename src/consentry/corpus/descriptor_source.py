@@ -29,6 +29,9 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 }
 """What a file is that has a table of this name, and which command takes it."""
 
+_ROWS = frozenset({".parquet", ".csv", ".tsv", ".jsonl", ".ndjson"})
+"""Ends of names of files that hold rows."""
+
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -36,8 +39,11 @@ def read_text(path: Path, *, like: str) -> str:
     """Return the text of a descriptor; `like` is the path of one, as an example.
 
     Raises:
-        DescriptorError: there is no such file, or it is no text, or too long.
+        DescriptorError: there is no such file, or it is no text, or too long, or holds the rows themselves.
     """
+    if path.suffix.lower() in _ROWS:
+        advice = f"give the TOML file that says what its columns are, for example `{like}`: see docs/descriptors.md"
+        raise DescriptorError("descriptor-unreadable", f"`{path}` holds rows, and describes none", help=advice)
     try:
         return read(path)
     except OSError as error:

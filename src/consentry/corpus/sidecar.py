@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.mapped import Array, let_go, mapped
 from consentry.digests import Digest, canonical_json, digest_file
 from consentry.durable import only_one, replace_file
@@ -149,6 +150,12 @@ class Sidecar:
     def seats(self) -> int:
         """One more than the highest seat that occurs."""
         return int(self.posting_person[-1]) + 1 if self.posting_person.size else 1
+
+    def created_after(self, moment: int) -> int:
+        """Return how many items are said to be created after a moment, in seconds since 1970."""
+        if self.created is None:
+            return 0
+        return int(np.count_nonzero((self.created > moment) & (self.created != UNKNOWN_DATE)))
 
     def let_go(self) -> None:
         """Take what was read so far out of this process's memory; the system still has it. Others may go on reading."""

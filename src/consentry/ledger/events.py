@@ -27,7 +27,7 @@ from consentry.ledger.plain_body import PlainBody
 from consentry.ledger.proposal_events import PROPOSALS, ProposalBody
 from consentry.ledger.release_events import RELEASES, ReleaseBody
 from consentry.ledger.statement_events import STATEMENTS, StatementBody
-from consentry.policy.choice import Choice, Seconds
+from consentry.policy.choice import Choice, Seconds, as_date
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
 Pseudonym = str
@@ -325,7 +325,7 @@ def made_too_late(at: Seconds, *, where: str | None = None) -> ChoiceError:
     """Return the error for a choice that says it was made at a time to come."""
     return ChoiceError(
         "choice-time-to-come",
-        f"a choice says it was made at `{at}`, which has not come",
-        help="give the time in seconds since 1970, or with its zone; is the clock right?",
+        f"a choice says it was made at `{as_date(at)}`, which has not come",
+        help="give the time it was made at, with its zone; is the clock right?",
         where=where,
     )

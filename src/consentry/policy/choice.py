@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -24,6 +25,17 @@ REACHES = tuple(Reach)
 """From the one that undoes least to the one that undoes most."""
 Seconds = int
 """Whole seconds since 1970-01-01T00:00:00Z, rounded down."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_A_DAY = 86_400
+
+
+def as_date(when: Seconds) -> str:
+    """Return a time as people write it: a date if it is 00:00 UTC, else date and time in UTC."""
+    try:
+        moment = _EPOCH + timedelta(seconds=when)
+    except OverflowError:
+        return str(when)
+    return moment.strftime("%Y-%m-%d") if when % _A_DAY == 0 else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class ChoiceKey(NamedTuple):

@@ -11,20 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
-from consentry.policy.choice import Seconds, Standing
+from consentry.policy.choice import Seconds, Standing, as_date
 from consentry.policy.evaluator import evaluate_person
 from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule
 from consentry.policy.jurisdictions import REST, contains, country_of, groups
 from consentry.policy.policy_classes import Dimension, Representatives, instants, representatives, truths
 from consentry.policy.policy_set import PolicySet, rule_to_json
 from consentry.policy.vocabulary import Purpose
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Change(NamedTuple):
@@ -247,12 +244,6 @@ def _span(created: Seconds | None, starts: Sequence[Seconds]) -> str:
     if created == starts[0]:
         return "any date" if following is None else f"before {as_date(following)}"
     return f"from {as_date(created)}" + (f" before {as_date(following)}" if following is not None else "")
-
-
-def as_date(when: Seconds) -> str:
-    """Return a time as people write it: a date if it is 00:00 UTC, else date and time in UTC."""
-    moment = _EPOCH + timedelta(seconds=when)
-    return moment.strftime("%Y-%m-%d") if when % SECONDS_PER_DAY == 0 else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _areas(

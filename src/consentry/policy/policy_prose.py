@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from consentry.policy.choice import as_date
 from consentry.policy.expressions import Effect, Rule
-from consentry.policy.policy_diff import Flip, PolicyDiff, as_date
+from consentry.policy.policy_diff import Flip, PolicyDiff
 from consentry.policy.policy_set import PolicySet, Remedies, SignalMeaning
 from consentry.policy.vocabulary import ChoiceState, Purpose
 

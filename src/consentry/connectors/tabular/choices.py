@@ -72,10 +72,20 @@ def read_choices(path: Path) -> Iterator[ChoiceRow]:
 def _choice(row: SourceRow) -> ChoiceRow:
     for column in row.values:
         if column not in _COLUMNS:
-            raise _refusal(
-                row, "unknown-column", message=f"`{column}` is no column of choices", advice=nearest(column, _COLUMNS)
+            raise CHOICES.refusal(
+                "unknown-column",
+                f"`{column}` is no column of choices",
+                advice=nearest(column, _COLUMNS),
+                where=row.head or row.where,
             )
     for column in _REQUIRED:
+        if column not in row.values and row.head is not None:
+            raise CHOICES.refusal(
+                "missing-value",
+                f"there is no column `{column}`",
+                advice=f"choices need {', '.join(_REQUIRED)}",
+                where=row.head,
+            )
         if row.values.get(column) in (None, ""):
             raise _refusal(
                 row, "missing-value", message=f"the row has no `{column}`", advice=f"fill in {', '.join(_REQUIRED)}"

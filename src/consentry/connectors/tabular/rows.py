@@ -46,10 +46,11 @@ CHOICES = Family("choice", ChoiceError)
 
 
 class SourceRow(NamedTuple):
-    """A row and where it stands (`file:line`)."""
+    """A row and where it stands (`file:line`); `head` is where its columns are named, None if that is in the row."""
 
     values: Mapping[str, Any]
     where: str
+    head: str | None = None
 
 
 def read_file(path: Path, *, family: Family) -> Iterator[SourceRow]:
@@ -75,15 +76,18 @@ def _read_csv(path: Path, family: Family, *, delimiter: str = ",") -> Iterator[S
     csv.field_size_limit(_LONGEST_TEXT)
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
-        with _readable(family, lambda: f"{path}:{max(reader.line_num, 1)}"):
+        with _readable(
+            family, lambda: f"{path}:{max(reader.line_num, 1)}", undecoded=lambda: f"{path}:{_not_utf8(path)}"
+        ):
             header = next(reader, None)
             if not header:
                 raise family.refusal("empty-file", f"`{path.name}` is empty", advice="write a header and rows")
-            _check_header(header, path, family=family, where=f"{path}:1")
+            head = f"{path}:1"
+            _check_header(header, path, family=family, where=head)
             for cells in reader:
                 where = f"{path}:{reader.line_num}"
                 if len(cells) == len(header):
-                    yield SourceRow({name: cell or None for name, cell in zip(header, cells, strict=True)}, where)
+                    yield SourceRow({name: cell or None for name, cell in zip(header, cells, strict=True)}, where, head)
                 elif cells:
                     raise family.refusal(
                         "bad-row",
@@ -91,6 +95,20 @@ def _read_csv(path: Path, family: Family, *, delimiter: str = ",") -> Iterator[S
                         advice="quote cells that hold commas, quotes or line breaks",
                         where=where,
                     )
+
+
+def _not_utf8(path: Path) -> int:
+    """Return the first line that is not UTF-8, from 1: text is decoded ahead of the row that is read."""
+    with path.open("rb") as stream:
+        return next((number for number, line in enumerate(stream, start=1) if not _is_utf8(line)), 1)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_header(header: Sequence[str], path: Path, *, family: Family, where: str) -> None:
@@ -144,13 +162,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @contextmanager
-def _readable(family: Family, where: Callable[[], str]) -> Iterator[None]:
-    """Turn what the parsers raise into a refusal."""
+def _readable(
+    family: Family, where: Callable[[], str], *, undecoded: Callable[[], str] | None = None
+) -> Iterator[None]:
+    """Turn what the parsers raise into a refusal; `undecoded`: where text cannot be decoded, if that is elsewhere."""
     try:
         yield
     except UnicodeDecodeError as error:
         raise family.refusal(
-            "bad-encoding", "the file is not UTF-8", advice="save it as UTF-8", where=where()
+            "bad-encoding", "the file is not UTF-8", advice="save it as UTF-8", where=(undecoded or where)()
         ) from error
     except (csv.Error, ValueError, RecursionError) as error:
         raise family.refusal(

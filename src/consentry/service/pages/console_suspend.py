@@ -18,7 +18,7 @@ from consentry.digests import digest_json
 from consentry.errors import ConsentryError, InputError, StateError
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope, in_words
-from consentry.policy.policy_diff import as_date
+from consentry.policy.choice import as_date
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.service.gate import Control
 from consentry.service.languages import N_
@@ -117,7 +117,10 @@ def suspend(request: Request, control: Control, *, who: Issuing, given: Annotate
     try:
         scope = given.scope()
         if given.step != "suspend" or given.seen != digest_json(scope.to_json()):
-            return _shown(request, control, given, action="/console/suspend", hit=control.orders.what_if(scope))
+            alike = [each.order for each in control.orders.issuing.alike(scope)]
+            hit = {**control.orders.what_if(scope), "alike": alike}
+            lacks = _lacks(control, given, scope)
+            return _shown(request, control, given, action="/console/suspend", hit=hit, problem=lacks)
         order = control.orders.suspend(
             scope,
             case=given.case.strip(),
@@ -185,6 +188,15 @@ def _unless_waiting(agreed: Agreed) -> None:
             f"the case cannot be narrowed yet, though {' and '.join(agreed.by)} agreed: {rest}",
             help="do what is missing, and agree to the very same again",
         )
+
+
+def _lacks(control: ControlPlane, given: ScopeForm, scope: Scope) -> dict[str, str | None] | None:
+    """Say what a suspension would be refused for; what it would hit is shown all the same."""
+    try:
+        control.orders.issuing.foretell(scope, case=given.case.strip(), reference=given.reference.strip())
+    except ConsentryError as error:
+        return told(error)
+    return None
 
 
 def _origin(word: str) -> Origin:
