@@ -75,7 +75,7 @@ def add(
 
 
 def _note_past(context: Context, due: int | None, *, what: str) -> None:
-    """Point out a day that was over before it was written down: what happened is recorded, a slip of the pen as well."""
+    """Point out a day that is over: what happened may be written down late, and a slip of the pen looks the same."""
     if due is not None and due < now():
         context.out.note(f"{what} was due {day(due)}, which is over.")
 
