@@ -251,7 +251,7 @@ HEAD = "id,by,with,at,words\n"
         ("a.csv", HEAD + "1,2,3,yesterday,\n", "corpus-bad-row", 2),
         ("a.csv", HEAD + "1,2,3,99999999999999,\n", "corpus-bad-row", 2),
         ("a.csv", HEAD + "1,2,[3,,\n", "corpus-bad-row", 2),
-        ("a.csv", (HEAD + "1,2,3,,é\n").encode("latin-1"), "corpus-bad-encoding", 1),
+        ("a.csv", (HEAD + "1,2,3,,é\n").encode("latin-1"), "corpus-bad-encoding", 2),
         ("a.csv", "id,with,at,words\n1,,,\n", "corpus-missing-column", None),
         ("a.jsonl", '{"id": 1}\n{"id": ', "corpus-bad-row", 2),
         ("a.jsonl", '{"id": 1}\n[1]\n', "corpus-bad-row", 2),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from consentry.control_plane.own_since import MOST, Held, Spell, held, joined
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect, NoticeCondition, Rule
+from consentry.policy.choice import SECONDS_PER_DAY
+from consentry.policy.expressions import Effect, NoticeCondition, Rule
 from consentry.policy.library import shipped
 from consentry.policy.matrix import PersonClass
 from consentry.policy.policy_parser import load

@@ -14,7 +14,7 @@ from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from end_to_end.suspended_network import POLICY, UK
 
 CASE = "ico-2024"

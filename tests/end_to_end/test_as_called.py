@@ -48,11 +48,13 @@ def test_a_hint_names_what_was_typed(ready: Terminal, monkeypatch: pytest.Monkey
 
 
 def test_a_home_that_was_named_is_named_again_and_only_then() -> None:
-    for home, named in ((None, ""), (Path("my home"), "--home 'my home' ")):
-        at_home(home)
-        assert as_called("open one: consentry case open") == f"open one: consentry {named}case open"
-        assert as_called("or consentry --home x serve") == "or consentry --home x serve"
-    at_home(None)
+    try:
+        for home, named in ((None, ""), (Path("my home"), "--home 'my home' ")):
+            at_home(home)
+            assert as_called("open one: consentry case open") == f"open one: consentry {named}case open"
+            assert as_called("or consentry --home x serve") == "or consentry --home x serve"
+    finally:
+        at_home(None)
 
 
 def test_what_is_no_command_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

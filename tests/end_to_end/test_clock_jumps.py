@@ -11,7 +11,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.clock import now
 from consentry.control_plane.parts import Parts
 from consentry.errors import ConsentryError
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.snapshot import Use
 from end_to_end.case_steps import WITHOUT_UK, agree_to_lift, in_the_way

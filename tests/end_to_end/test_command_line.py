@@ -138,6 +138,17 @@ def test_a_set_in_force_is_shown_and_compared_by_its_name(ready: Terminal) -> No
     own.unlink()
     assert ready.run("policy", "show", "own-set")["name"] == "own-set"
     assert ready.run("policy", "diff", "opt-in-only", "own-set")["lines"][0] == "no answer changes"
+    assert "own-set" in ready.fails("policy-file-missing", "policy", "show", "ownset")["help"]
+
+
+def test_a_set_in_force_goes_before_the_shipped_one_of_its_name(ready: Terminal) -> None:
+    own = ready.folder / "own.toml"
+    own.write_text(shipped()["opt-in-only"].replace('title.en = "', 'title.en = "Ours: '), "utf-8")
+    theirs = ready.run("policy", "show", "opt-in-only")["title"]
+    assert "shipped one" not in ready.run("policy", "show", "opt-in-only", as_json=False)
+    ready.run("policy", "publish", own)
+    assert ready.run("policy", "show", "opt-in-only")["title"] == f"Ours: {theirs}"
+    assert "in force here, and not the shipped one" in ready.run("policy", "show", "opt-in-only", as_json=False)
 
 
 def test_where_a_choice_came_from_and_the_notice_that_was_seen_are_shown(ready: Terminal) -> None:

@@ -76,6 +76,8 @@ def test_a_file_of_rows_is_no_descriptor(tmp_path: Path, terminal: Terminal) -> 
             error = terminal.fails("descriptor-unreadable", *words, tmp_path / name)
             assert "holds rows" in error["message"]
             assert "docs/descriptors.md" in error["help"]
+    error = terminal.fails("descriptor-unreadable", "corpus", "register", tmp_path / "not-there.csv")
+    assert "cannot be read" in error["message"]
 
 
 def test_a_recorded_choice_says_about_which_use(ready: Terminal) -> None:

@@ -18,7 +18,7 @@ def test_it_says_how_many_of_those_told_had_refused(ready: Terminal) -> None:
     assert "3 people" in text
     assert "had refused" not in text, "the control: nobody refused"
     assert text.count("WARNING") == 1
-    assert "WARNING: in no people table and no corpus: 1 of them." in text
+    assert "WARNING: 1 of them is in no people table and no corpus." in text
     ready.run("choice", "record", "ada", "refused")
     ready.run("choice", "record", "bö", "refused", "--category", "image")
     made = ready.run("notice", "serve", "n-1", ids)
@@ -42,3 +42,6 @@ def test_it_says_how_many_of_those_told_nothing_here_has(ready: Terminal) -> Non
     made = ready.run("notice", "serve", "genai-2024", "--person", "ada", "--person", "adda", "--person", "nobody")
     assert (made["people"], made["unknown_people"]) == (3, 2)
     assert "WARNING" not in ready.run("notice", "serve", "genai-2024", "--person", "ada", as_json=False)
+    ready.run("people", "erase", "ada", "--yes")
+    made = ready.run("notice", "serve", "genai-2024", "--person", "ada", "--person", "adda")
+    assert (made["had_refused"], made["unknown_people"]) == (1, 1), "who was erased was known"

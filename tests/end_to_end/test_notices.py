@@ -13,7 +13,7 @@ from consentry.errors import ConsentryError
 from consentry.ledger.case_events import AssessmentKind, NoticeWritten, NoticeWrittenV1
 from consentry.ledger.events import NoticeServed
 from consentry.oversight.case_report import notice_json
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose

@@ -41,7 +41,10 @@ def test_a_dry_run_refuses_what_the_order_would(ready: Terminal, code: str, word
 
 def test_it_points_out_that_the_very_same_was_suspended_before(ready: Terminal) -> None:
     said = ("suspend", "--case", "uk", "--area", "UK", *SAID)
+    assert "already" not in ready.run(*said, "--dry-run", as_json=False)
     assert "before" not in ready.run(*said, as_json=False)
+    assert "suspended already, by uk.1" in ready.run(*said, "--dry-run", as_json=False)
+    assert ready.run(*said, "--dry-run")["alike"] == ["uk.1"]
     assert "The very same was suspended before, by uk.1: each holds until" in ready.run(*said, as_json=False)
     assert "before" not in ready.run(*said, "--area", "FR", as_json=False)
 

@@ -36,6 +36,19 @@ def test_from_its_position_on_nothing_in_its_scope_is_sealed_and_may_says_no(pla
     assert deployment.control.people.may("us", use, policy=POLICY)["allowed"]
 
 
+def test_examples_within_another_release_are_only_of_items_it_was_sealed_with(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    suspend(deployment, Scope(areas=frozenset({"BR"})))
+    before = build(deployment)
+    suspend(deployment)
+    after = build(deployment)
+    first, second = "suspended:ico-2024.1", "suspended:ico-2024.2"
+    found = deployment.control.releases.examples(after)
+    assert (found[first], found[second], found["eligible"]) == ("b1", "g1", "u1")
+    within = deployment.control.releases.examples(after, within=before)
+    assert within == {label: item for label, item in found.items() if label != first}
+
+
 def test_a_release_explains_and_verifies_itself_by_the_orders_of_its_position(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     before = build(deployment)

@@ -16,7 +16,7 @@ from consentry.ledger.oversight_events import LeaseEnd
 from consentry.oversight.case_report import FORMAT, SECOND_FORMAT, THIRD_FORMAT, markdown
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.order import Scope
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from end_to_end.case_steps import CASE, agree_to_lift, condition, suspend
 from end_to_end.suspended_network import PEOPLE, build, place
 from end_to_end.test_case_reports import DUE, bytes_of

@@ -26,7 +26,7 @@ from consentry.oversight.case import Answers, Case, CaseStanding, NotReached, Ob
 from consentry.oversight.case_fold import Cases
 from consentry.oversight.condition_check import Answer
 from consentry.oversight.order import Scope, issue
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from ledger.sayings import event
 
 DOCUMENT = digest(b"a document")

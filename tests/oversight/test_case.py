@@ -38,7 +38,7 @@ from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.case import CaseStanding, lifted, missing_approvals
 from consentry.oversight.case_fold import Cases
 from consentry.oversight.order import Scope, issue
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from ledger.sayings import event
 
 

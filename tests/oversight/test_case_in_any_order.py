@@ -41,7 +41,7 @@ from consentry.ledger.case_events import (
 from consentry.ledger.events import Body, NoticeServed
 from consentry.oversight.case import Case, CaseStanding, lifted
 from consentry.oversight.case_fold import Cases
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from ledger.sayings import event
 
 SAID = st.sampled_from(

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from consentry.errors import ConsentryError
 from consentry.oversight.condition_check import Answer, System, require_check, run
 from consentry.oversight.objection_form import FORM, Form
-from consentry.policy.choice import NO_CHOICE, Standing
+from consentry.policy.choice import NO_CHOICE, SECONDS_PER_DAY, Standing
 from consentry.policy.evaluator import Request, evaluate
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Item, NoticeCondition, Person, Rule
+from consentry.policy.expressions import Effect, Item, NoticeCondition, Person, Rule
 from consentry.policy.jurisdictions import instant
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from consentry.policy.choice import Standing
+from consentry.policy.choice import SECONDS_PER_DAY, Standing
 from consentry.policy.evaluator import Request
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Item, NoticeCondition, Person, Rule
+from consentry.policy.expressions import Effect, Item, NoticeCondition, Person, Rule
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 

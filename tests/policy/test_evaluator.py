@@ -21,7 +21,7 @@ from policy_strategies import (
     rules,
 )
 
-from consentry.policy.choice import Standing
+from consentry.policy.choice import SECONDS_PER_DAY, Standing
 from consentry.policy.evaluator import (
     OWNER_UNKNOWN,
     Reason,
@@ -31,7 +31,7 @@ from consentry.policy.evaluator import (
     evaluate,
     evaluate_person,
 )
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect, GapKind, Item, NoticeCondition, Person, Rule
+from consentry.policy.expressions import Effect, GapKind, Item, NoticeCondition, Person, Rule
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, Purpose, Visibility
 

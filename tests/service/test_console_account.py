@@ -171,6 +171,8 @@ def test_accounts_are_made_changed_and_closed(own: Office) -> None:
     assert "<script>alert" not in wrong.text
     assert ada.post("/console/accounts", {"handle": "bob", "roles": "member"}).status_code == 422
     assert ada.post("/console/accounts", {"handle": "bob", "roles": "king"}).status_code == 422
+    wrong = ada.post("/console/accounts", {"handle": "bob", "roles": "authority", "areas": "United Kingdom"})
+    assert 'href="#areas"' in wrong.text
     assert ada.post("/console/accounts/ada/disable").status_code == 422
     assert ada.post("/console/accounts/nora/disable").status_code == 303
     assert nora.get("/console/overview").status_code == 303

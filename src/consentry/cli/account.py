@@ -13,7 +13,7 @@ from consentry.accounts.account import FOR_EVALUATION, new_password
 from consentry.accounts.admission import OF_KEYS, Admission
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import FILE, Commands
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from consentry.public_key import key_id, read_public_key
 
 _OF_ACCOUNTS = [role.value for role in Role if role not in {Role.MEMBER, Role.WORKLOAD, Role.PLATFORM}]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,12 +17,11 @@ from consentry.cli.read_words import in_no_table, show_in_no_table, show_unread
 from consentry.clock import now
 from consentry.control_plane.once_recorded import once_recorded
 from consentry.corpus.registration import Corpus, read_descriptor
+from consentry.policy.choice import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Age
 
 _TOP = 20
 """Words that are listed of a column."""
-_A_DAY = 24 * 60 * 60
-"""What a clock or a zone may be wrong by, in seconds: later than that is no date of something that was read."""
 
 
 @click.group(cls=Commands)
@@ -44,7 +45,7 @@ def register(context: Context, descriptor: Path) -> None:
     body = {**_body(done.corpus), "built": done.built, "kept": done.kept, "mended": mended, "in_no_table": missing}
 
     def human() -> None:
-        _show(context, done.corpus)
+        _show(context, done.corpus, files=body["files"])
         context.out.text(f"\n{counted(done.built, 'file')} read, {done.kept:,} unchanged.")
         if mended:
             was = f"{counted(mended, 'sidecar')} had been damaged or lost: built anew."
@@ -60,7 +61,8 @@ def register(context: Context, descriptor: Path) -> None:
 def show(context: Context, name: str) -> None:
     """Show the files of corpus NAME and what is unknown about its items."""
     opened = context.deployment.control.desk.corpus(name)
-    context.out.show(_body(opened), lambda: _show(context, opened))
+    body = _body(opened)
+    context.out.show(body, lambda: _show(context, opened, files=body["files"]))
 
 
 @corpus.command("list")
@@ -73,7 +75,8 @@ def list_(context: Context) -> None:
     context.out.show(body, lambda: context.out.table(["corpus", "position", "snapshot"], rows))
 
 
-def _body(opened: Corpus) -> dict[str, object]:
+def _body(opened: Corpus) -> dict[str, Any]:
+    to_come = now() + SECONDS_PER_DAY
     return {
         "name": opened.name,
         "snapshot": opened.snapshot,
@@ -88,7 +91,7 @@ def _body(opened: Corpus) -> dict[str, object]:
                 "unknown_involved": each.oddities.unknown_involved,
                 "unknown_dates": each.oddities.unknown_dates,
                 "dates_out_of_range": each.oddities.dates_out_of_range,
-                "dates_to_come": each.created_after(now() + _A_DAY),
+                "dates_to_come": each.created_after(to_come),
                 "unknown_words": each.oddities.words,
             }
             for each in opened.sidecars
@@ -96,9 +99,15 @@ def _body(opened: Corpus) -> dict[str, object]:
     }
 
 
-def _show(context: Context, opened: Corpus) -> None:
+def _show(context: Context, opened: Corpus, *, files: Sequence[Mapping[str, Any]]) -> None:
     context.out.heading(f"{opened.name}: {counted(opened.rows, 'item')} in {counted(len(opened.sidecars), 'file')}")
     _show_files(context, opened)
+    to_come = sum(each["dates_to_come"] for each in files)
+    if to_come:
+        context.out.text(
+            f"\n{counted(to_come, 'item')} dated in the future. A date counts as it was given: to rules, orders and"
+            " refusals these are the newest. Check the unit and the zone of `created`."
+        )
     unread: dict[str, Counter[str]] = {}
     for each in opened.sidecars:
         for role, words in each.oddities.words.items():
@@ -117,12 +126,6 @@ def _show_files(context: Context, opened: Corpus) -> None:
         columns = [*columns, "date out of range"]
         rows = [[*row, each.oddities.dates_out_of_range] for row, each in zip(rows, opened.sidecars, strict=True)]
     context.out.table(columns, rows)
-    to_come = sum(each.created_after(now() + _A_DAY) for each in opened.sidecars)
-    if to_come:
-        context.out.text(
-            f"\n{counted(to_come, 'item')} dated in the future. A date counts as it was given: to rules, orders and"
-            " refusals these are the newest. Check the unit and the zone of `created`."
-        )
 
 
 @click.group("import", cls=Commands)

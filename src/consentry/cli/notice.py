@@ -12,10 +12,12 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import FILE, Commands
 from consentry.cli.output import counted, moment, read_last_moment
 from consentry.clock import now
+from consentry.control_plane.desk import Desk
 from consentry.control_plane.notices import by_language
 from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.unknown_ids import UnknownIds
 from consentry.errors import ChoiceError
+from consentry.ledger.events import Pseudonym
 from consentry.oversight.notice import Notice, Version
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import watched
@@ -126,7 +128,7 @@ def serve(
         position = notices.serve(name, people, at=when)
         refused = notices.had_refused(told, purpose=Purpose(purpose), until=when, progress=progress)
         with once_recorded():
-            unknown = sum(UnknownIds(deployment.control.desk, corpus=None).unknown(people))
+            unknown = _unknown(deployment.control.desk, people)
     known = notices.get(name)
     written, served = bool(known.versions), next(each.at for each in known.servings if each.position == position)
     body = {"position": position, "at": served, "people": len(told), "had_refused": refused, "purpose": purpose}
@@ -142,7 +144,8 @@ def serve(
                 "Nobody who refused has to be asked again. Who can be told: consentry notice audience FILE"
             )
         if unknown:
-            context.out.text(f"WARNING: in no people table and no corpus: {unknown:,} of them. Are the ids right?")
+            are = "is" if unknown == 1 else "are"
+            context.out.text(f"WARNING: {unknown:,} of them {are} in no people table and no corpus. Are the ids right?")
         if not written:
             context.out.hint(f"Nobody wrote the text of it down here: consentry notice write {name} FILE")
 
@@ -181,6 +184,13 @@ def list_(context: Context) -> None:
     columns = ["notice", "text", "languages", "people served", "last served"]
     body = {"notices": [_body(each) for each in found]}
     context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No notices."))
+
+
+def _unknown(desk: Desk, people: Sequence[Pseudonym]) -> int:
+    """Return how many people nothing here has. Whoever was erased was known."""
+    state = desk.present().state
+    there = [person for person in people if not state.is_erased(person)]
+    return sum(UnknownIds(desk, corpus=None).unknown(there))
 
 
 @notice.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from consentry.cli.invocation import DENIED, Commands, Invocation, pass_invocati
 from consentry.cli.output import counted, day
 from consentry.clock import now
 from consentry.errors import ConsentryError, IntegrityError, PolicyError, StateError
+from consentry.home import holds_deployment
 from consentry.oversight.assessment import Assessments
 from consentry.policy import language_codes
 from consentry.policy.library import shipped
@@ -23,6 +24,7 @@ from consentry.policy.policy_parser import load
 from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.progress import watched
+from consentry.settings import read_settings
 from consentry.toml_file import NotUtf8Error, TomlError, read
 
 
@@ -57,21 +59,35 @@ def read_set(name: str) -> PolicySet:
     return load(*read_text(name), places_named=_places_named)
 
 
-def _read_any(name: str) -> PolicySet:
-    """Read a policy set from a file, from those that are shipped, or the one that is in force here under that name."""
+def _read_any(context: Invocation, name: str) -> PolicySet:
+    """Read a policy set from a file, else the one in force here under that name, else from those that are shipped."""
+    if Path(name).is_file() or not holds_deployment(read_settings(context.home)):
+        return read_set(name)
+    from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
+
+    try:
+        desk = current().deployment.control.desk
+        known = {each.name: each.digest for each in desk.present().state.policies}
+        found = desk.document(known[name]) if name in known else None
+    except (StateError, IntegrityError):
+        # As a file is checked while the ledger does not answer: the doctor says what is the matter with it.
+        return read_set(name)
+    if found is None:
+        return _read_shipped(name, known)
+    if name in shipped() and read_set(name).digest != found.digest:
+        context.out.note(f"{name}: this is the text in force here, and not the shipped one.")
+    return found
+
+
+def _read_shipped(name: str, in_force: Iterable[str]) -> PolicySet:
     try:
         return read_set(name)
     except PolicyError as error:
-        if error.code != "policy-file-missing":
-            raise
-        from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
-
-        context = current()
-        desk = None if context.is_new else context.deployment.control.desk
-        if desk is None or desk.present().state.policy(name) is None:
-            raise
-        loaded, _ = desk.policy(name)
-        return loaded
+        if error.code == "policy-file-missing" and in_force:
+            known = ", ".join(sorted({*shipped(), *in_force}))
+            message = f"`{name}` is neither a file nor a policy set that is shipped or in force"
+            raise PolicyError(error.code, message, help=f"give a path, or one of: {known}") from None
+        raise
 
 
 @click.group(cls=Commands)
@@ -199,8 +215,8 @@ def _note_unassessed(context: Invocation, name: str, permits: list[str]) -> None
 @click.argument("name")
 @pass_invocation
 def show(context: Invocation, name: str) -> None:
-    """Say in plain English what the policy set NAME (a file, a shipped set, or one in force) permits and forbids."""
-    loaded = _read_any(name)
+    """Say in plain English what the policy set NAME (a file, one in force, or a shipped one) permits and forbids."""
+    loaded = _read_any(context, name)
     lines = describe(loaded)
     bases = {rule.legal_basis for rule in loaded.rules if rule.legal_basis is not None}
     body = {
@@ -220,7 +236,7 @@ def diff(context: Invocation, before: str, after: str) -> None:
     """Say what changes when policy set AFTER takes the place of BEFORE: rules, and decisions."""
     with context.out.progress() as progress:
         read = watched((before, after), progress, what="reading", total=2, unit="policy sets")
-        was, will_be = (_read_any(name) for name in read)
+        was, will_be = (_read_any(context, name) for name in read)
         comparing = partial(watched, progress=progress, what="comparing answers", unit="questions")
         found = diff_sets(was, will_be, at=now(), watch=lambda asked, total: comparing(asked, total=total))
     lines = describe_diff(found)

@@ -227,6 +227,8 @@ def show_what_if(out: Output, body: Mapping[str, Any]) -> None:
     out.text(f"Models it concerns: {', '.join(body['models']) or 'none'}")
     if body["no_longer_served"]:
         out.text(f"Models that could not be served any more: {', '.join(body['no_longer_served'])}")
+    if body["alike"]:
+        out.text(f"The very same is suspended already, by {', '.join(body['alike'])}: each holds until it is ended.")
     out.text("Nothing was recorded.")
 
 

@@ -180,7 +180,7 @@ class ScopeAnswer(TypedDict):
 
 
 class WhatIf(TypedDict):
-    """What an order would hit. Nothing was recorded."""
+    """What an order would hit. Nothing was recorded. `alike`: orders in force that suspend the very same."""
 
     scope: ScopeAnswer
     corpora: dict[str, CorpusHit]
@@ -189,6 +189,7 @@ class WhatIf(TypedDict):
     jobs: list[str]
     models: list[str]
     no_longer_served: list[str]
+    alike: list[str]
 
 
 class WholeCase(TypedDict):

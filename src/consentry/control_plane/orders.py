@@ -109,9 +109,13 @@ class OrderVerbs:
         return [OrderEnded(order=order.order, case=order.case, how=how) for order in held]
 
     def what_if(self, scope: Scope, *, progress: Progress | None = None) -> dict[str, Any]:
-        """Say what an order would hit: items and people by corpus, releases, leases that are read under, models."""
+        """Say what an order would hit: items and people by corpus, releases, leases that are read under, models.
+
+        `alike`: orders in force that suspend the very same.
+        """
         self.require(scope, "what-if")
-        return WhatIf(self.hits, scope, progress=progress).answer()
+        alike = [each.order for each in self.issuing.alike(scope)]
+        return {**WhatIf(self.hits, scope, progress=progress).answer(), "alike": alike}
 
     def foresee(self, leases: Iterable[str] | None = None) -> None:
         """Find out what orders hit of what is read under leases, without the lock: see `Hits.foresee`."""

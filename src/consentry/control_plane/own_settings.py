@@ -27,9 +27,9 @@ from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import Published, Sealed, Stated
 from consentry.oversight.lost_events import Lost
 from consentry.oversight.order import Order
-from consentry.policy.choice import Seconds
+from consentry.policy.choice import SECONDS_PER_DAY, Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Part
+from consentry.policy.expressions import Effect, Part
 from consentry.policy.matrix import STRANGER, MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Category, Purpose, Visibility

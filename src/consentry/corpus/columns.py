@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from consentry.errors import CorpusError
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]

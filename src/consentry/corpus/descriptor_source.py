@@ -41,7 +41,7 @@ def read_text(path: Path, *, like: str) -> str:
     Raises:
         DescriptorError: there is no such file, or it is no text, or too long, or holds the rows themselves.
     """
-    if path.suffix.lower() in _ROWS:
+    if path.suffix.lower() in _ROWS and path.is_file():
         advice = f"give the TOML file that says what its columns are, for example `{like}`: see docs/descriptors.md"
         raise DescriptorError("descriptor-unreadable", f"`{path}` holds rows, and describes none", help=advice)
     try:

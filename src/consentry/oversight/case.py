@@ -43,8 +43,7 @@ from consentry.errors import StateError
 from consentry.ledger.case_events import CaseEnd, CaseEnded, Handle, ReportDelivered, Step
 from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.condition_check import Answer
-from consentry.policy.choice import Seconds
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY, Seconds
 
 APPROVALS = 2
 """How many different people a step takes that gives something back."""

@@ -22,8 +22,7 @@ from consentry.oversight.condition_check import ABOUT_THE_FORM, Answer
 from consentry.oversight.notice import Notice, Version
 from consentry.oversight.order import Order, drained_in_words, in_words
 from consentry.oversight.overseen import Overseen
-from consentry.policy.choice import Seconds
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY, Seconds
 
 FORMAT = "consentry/case-report/v4"
 THIRD_FORMAT = "consentry/case-report/v3"

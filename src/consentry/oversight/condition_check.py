@@ -26,9 +26,9 @@ from typing import TypeVar
 
 from consentry.errors import InputError
 from consentry.oversight.objection_form import Form
-from consentry.policy.choice import NO_CHOICE, Seconds, Standing
+from consentry.policy.choice import NO_CHOICE, SECONDS_PER_DAY, Seconds, Standing
 from consentry.policy.evaluator import Request, evaluate
-from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person, Rule
+from consentry.policy.expressions import Item, Person, Rule
 from consentry.policy.jurisdictions import contains, instant
 from consentry.policy.policy_classes import instants, known_places
 from consentry.policy.policy_set import PolicySet

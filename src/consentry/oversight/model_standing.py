@@ -37,8 +37,7 @@ from typing import NamedTuple
 
 from consentry.ledger.lineage_events import Remedy
 from consentry.oversight.lineage import Choice, Model, Models, Weights
-from consentry.policy.choice import Seconds
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY, Seconds
 from consentry.policy.policy_set import Remedies
 
 _GONE = -1

@@ -37,8 +37,8 @@ from consentry.ledger.oversight_events import (
     OrderIssued,
     Origin,
 )
-from consentry.policy.choice import Seconds
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Rule
+from consentry.policy.choice import SECONDS_PER_DAY, Seconds
+from consentry.policy.expressions import Effect, Rule
 from consentry.policy.jurisdictions import contains, known_area
 from consentry.policy.policy_classes import known_places
 from consentry.policy.vocabulary import Category, Purpose, Visibility

@@ -25,8 +25,8 @@ REACHES = tuple(Reach)
 """From the one that undoes least to the one that undoes most."""
 Seconds = int
 """Whole seconds since 1970-01-01T00:00:00Z, rounded down."""
+SECONDS_PER_DAY = 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_A_DAY = 86_400
 
 
 def as_date(when: Seconds) -> str:
@@ -35,7 +35,7 @@ def as_date(when: Seconds) -> str:
         moment = _EPOCH + timedelta(seconds=when)
     except OverflowError:
         return str(when)
-    return moment.strftime("%Y-%m-%d") if when % _A_DAY == 0 else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime("%Y-%m-%d") if when % SECONDS_PER_DAY == 0 else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class ChoiceKey(NamedTuple):

@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from consentry.policy.choice import NO_CHOICE, Seconds, Standing
+from consentry.policy.choice import NO_CHOICE, SECONDS_PER_DAY, Seconds, Standing
 from consentry.policy.jurisdictions import contains
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
-
-SECONDS_PER_DAY = 86_400
 
 
 class Truth(Enum):

@@ -21,9 +21,9 @@ from functools import cache
 from threading import Lock
 from typing import NamedTuple, TypeVar
 
-from consentry.policy.choice import NO_CHOICE, LiveChoice, Seconds, Standing, standing
+from consentry.policy.choice import NO_CHOICE, SECONDS_PER_DAY, LiveChoice, Seconds, Standing, standing
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
-from consentry.policy.expressions import SECONDS_PER_DAY, Item, NoticeCondition, Person, Rule
+from consentry.policy.expressions import Item, NoticeCondition, Person, Rule
 from consentry.policy.jurisdictions import contains
 from consentry.policy.vocabulary import CATEGORIES, Account, Age, Category, ChoiceState, Purpose, Visibility
 

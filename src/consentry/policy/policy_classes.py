@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import combinations, product
 
-from consentry.policy.choice import Seconds
-from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule, Truth, match
+from consentry.policy.choice import SECONDS_PER_DAY, Seconds
+from consentry.policy.expressions import Case, Item, Person, Rule, Truth, match
 from consentry.policy.jurisdictions import REST, boundaries, country_of, known_place
 from consentry.policy.memberships import COUNTRIES, MEMBERSHIPS
 from consentry.policy.vocabulary import AGES, KNOWN_CATEGORIES, VISIBILITIES, Age, Category, ChoiceState

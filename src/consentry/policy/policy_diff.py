@@ -15,9 +15,9 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
-from consentry.policy.choice import Seconds, Standing, as_date
+from consentry.policy.choice import SECONDS_PER_DAY, Seconds, Standing, as_date
 from consentry.policy.evaluator import evaluate_person
-from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule
+from consentry.policy.expressions import Case, Item, Person, Rule
 from consentry.policy.jurisdictions import REST, contains, country_of, groups
 from consentry.policy.policy_classes import Dimension, Representatives, instants, representatives, truths
 from consentry.policy.policy_set import PolicySet, rule_to_json

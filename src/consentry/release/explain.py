@@ -198,9 +198,7 @@ def examples(side: Side, corpus: Corpus, *, within: SealedRelease | None = None)
     return found
 
 
-def _sealed_in(
-    release: SealedRelease | None, sidecar: Sidecar, *, rows: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _sealed_in(release: SealedRelease | None, sidecar: Sidecar, *, rows: _Rows) -> _Rows:
     """Return those rows of a file that a release was sealed with: none of a file it has not, all without a release."""
     if release is None:
         return rows

@@ -19,9 +19,9 @@ from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.pseudonym import key_of
 from consentry.corpus.sidecar import Sidecar
 from consentry.ledger.events import Pseudonym
-from consentry.policy.choice import LiveChoice, Seconds, Standing
+from consentry.policy.choice import SECONDS_PER_DAY, LiveChoice, Seconds, Standing
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, ReasonKind, evaluate_person
-from consentry.policy.expressions import SECONDS_PER_DAY, Item, Part, Person
+from consentry.policy.expressions import Item, Part, Person
 from consentry.policy.vocabulary import Category, ChoiceState, Visibility
 from consentry.release.basis import Asked
 from consentry.release.situation import told_everything

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from consentry.policy.choice import NO_CHOICE, LiveChoice, Seconds, Standing, standing
+from consentry.policy.choice import NO_CHOICE, SECONDS_PER_DAY, LiveChoice, Seconds, Standing, standing
 from consentry.policy.evaluator import Decision, Reason, ReasonKind, evaluate_person
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Item, Part, Rule
+from consentry.policy.expressions import Effect, Item, Part, Rule
 from consentry.policy.matrix import PersonClass
 from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, ChoiceState, Purpose, Visibility
 from consentry.release.unpermitted import unpermitted

@@ -7,6 +7,7 @@ import asyncio
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import digest_json
 from consentry.service.verbs import Verbs
+from consentry.stages import apart
 
 PACE_S = 0.1
 
@@ -42,7 +43,7 @@ class Offered:
         self._waiting[told] = before
         try:
             if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._look())
+                self._looking = asyncio.create_task(self._look(), context=apart())
             await asyncio.wait({told}, timeout=seconds)
             return told.result() if told.done() else before
         finally:

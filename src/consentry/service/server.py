@@ -207,7 +207,7 @@ class _Server(uvicorn.Server):
         self._watch.stop()
         await super().shutdown(sockets)
         if self.force_exit:
-            # Told twice, it waits for no answers; what runs beside them is ended all the same, which takes no time.
+            # Told twice, it waits for no answers; what runs beside them is ended all the same.
             await self.lifespan.shutdown()
 
 

@@ -101,7 +101,7 @@ class CorpusHit(Answer):
 
 
 class WhatIf(Answer):
-    """What an order would hit. Nothing was recorded."""
+    """What an order would hit. Nothing was recorded. `alike`: orders in force that suspend the very same."""
 
     scope: ScopeAnswer
     corpora: Mapping[str, CorpusHit]
@@ -110,6 +110,7 @@ class WhatIf(Answer):
     jobs: list[str]
     models: list[str]
     no_longer_served: list[str]
+    alike: list[str]
 
 
 @ROUTER.get("/orders", responses=problems({422: "list-cursor"}))

@@ -77,7 +77,8 @@ def add(
     try:
         admission.add(handle.strip(), roles=_roles(roles), areas=areas_of(areas), password=password)
     except ConsentryError as error:
-        return _accounts(request, admission, problem=told(error, field="handle"), given=given)
+        field = "areas" if error.code == "account-areas" else "handle"
+        return _accounts(request, admission, problem=told(error, field=field), given=given)
     if not password:
         return RedirectResponse("/console/accounts", SEE_OTHER)
     return _accounts(request, admission, made={"handle": handle.strip(), "password": password})

@@ -22,7 +22,7 @@ from consentry.errors import ConsentryError, InputError
 from consentry.ledger.state import Published
 from consentry.oversight.language import as_written
 from consentry.oversight.notice import Version
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.choice import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import Control, Deployed
 from consentry.service.languages import LANGUAGES, N_

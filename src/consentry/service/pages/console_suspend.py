@@ -117,10 +117,8 @@ def suspend(request: Request, control: Control, *, who: Issuing, given: Annotate
     try:
         scope = given.scope()
         if given.step != "suspend" or given.seen != digest_json(scope.to_json()):
-            alike = [each.order for each in control.orders.issuing.alike(scope)]
-            hit = {**control.orders.what_if(scope), "alike": alike}
-            lacks = _lacks(control, given, scope)
-            return _shown(request, control, given, action="/console/suspend", hit=hit, problem=lacks)
+            hit, problem = control.orders.what_if(scope), _foretold(control, given, scope)
+            return _shown(request, control, given, action="/console/suspend", hit=hit, problem=problem)
         order = control.orders.suspend(
             scope,
             case=given.case.strip(),
@@ -190,7 +188,7 @@ def _unless_waiting(agreed: Agreed) -> None:
         )
 
 
-def _lacks(control: ControlPlane, given: ScopeForm, scope: Scope) -> dict[str, str | None] | None:
+def _foretold(control: ControlPlane, given: ScopeForm, scope: Scope) -> dict[str, str | None] | None:
     """Say what a suspension would be refused for; what it would hit is shown all the same."""
     try:
         control.orders.issuing.foretell(scope, case=given.case.strip(), reference=given.reference.strip())
