@@ -27,16 +27,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from consentry.errors import InputError
 from consentry.exhausted import require_room
+from consentry.home_folder import DEFAULT_HOME, HOME_VARIABLE, home_folder
 from consentry.toml_file import TomlError, parse, read
 
 SETTINGS_FILE = "consentry.toml"
 LEDGER_FILE = "ledger.db"
 PREFIX = "CONSENTRY_"
-HOME_VARIABLE = PREFIX + "HOME"
 DEBUG_VARIABLE = PREFIX + "DEBUG"
 JOB_VARIABLES = (PREFIX + "URL", PREFIX + "TOKEN")
 """Of training jobs (docs/training.md): no settings of a deployment, but often in the same environment."""
-DEFAULT_HOME = Path("consentry-home")
 FOR_ALL = frozenset(
     {
         "ledger_replica_required",
@@ -217,7 +216,7 @@ def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settin
     Raises:
         InputError: an unknown name, a value that does not fit, or a file that is not TOML.
     """
-    folder = (home or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)).expanduser().absolute()
+    folder = home_folder(home)
     path = folder / SETTINGS_FILE
     written = _parse(path)
     _check_names(written, known=_names(), where=str(path))

@@ -126,6 +126,17 @@ def test_the_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     assert (caught.value.code, caught.value.where) == ("choice-bad-encoding", f"{path}:3")
 
 
+@pytest.mark.parametrize("column", ["purpose", "state", "reach", "source"])
+@pytest.mark.parametrize("value", ['["x"]', '{"a": 1}', "7"])
+def test_a_word_that_is_no_text_is_refused_with_its_line(tmp_path: Path, column: str, value: str) -> None:
+    words = {"person": '"7"', "purpose": '"serve"', "state": '"refused"', "at": "1", column: value}
+    path = tmp_path / "c.jsonl"
+    path.write_text("{" + ", ".join(f'"{name}": {said}' for name, said in words.items()) + "}\n")
+    with pytest.raises(ChoiceError) as caught:
+        list(read_choices(path))
+    assert (caught.value.code, caught.value.where) == (f"choice-unknown-{column}", f"{path}:1")
+
+
 def test_a_day_is_no_time_for_a_choice(tmp_path: Path) -> None:
     table = pa.table({"person": ["7"], "purpose": ["serve"], "state": ["refused"], "at": [date(2024, 9, 20)]})
     pq.write_table(table, tmp_path / "c.parquet")

@@ -149,6 +149,19 @@ def test_a_set_in_force_goes_before_the_shipped_one_of_its_name(ready: Terminal)
     ready.run("policy", "publish", own)
     assert ready.run("policy", "show", "opt-in-only")["title"] == f"Ours: {theirs}"
     assert "in force here, and not the shipped one" in ready.run("policy", "show", "opt-in-only", as_json=False)
+    (document,) = [
+        each for each in (ready.home / "objects").iterdir() if each.is_file() and b"Ours: " in each.read_bytes()
+    ]
+    document.rename(ready.folder / "aside")
+    text = ready.run("policy", "show", "opt-in-only", as_json=False)
+    assert "this is the shipped text. What is in force here cannot be read" in " ".join(text.split())
+    assert ready.run("policy", "show", "opt-in-only")["title"] == theirs
+    (ready.folder / "aside").rename(document)
+    ready.run("policy", "withdraw", "opt-in-only")
+    assert "it was withdrawn here. This is the shipped text." in ready.run(
+        "policy", "show", "opt-in-only", as_json=False
+    )
+    assert ready.run("policy", "show", "opt-in-only")["title"] == theirs
 
 
 def test_where_a_choice_came_from_and_the_notice_that_was_seen_are_shown(ready: Terminal) -> None:

@@ -62,13 +62,23 @@ def test_another_text_under_the_same_version_is_named(terminal: Terminal) -> Non
 
 def test_every_gap_says_what_to_give() -> None:
     for gap in GapKind:
-        text = nothing_eligible({gap: 3}, items=5)
+        text = nothing_eligible({gap: 3}, by_reason={f"gap:{gap}": 3, "refused": 2}, items=5)
         assert text.startswith("Nothing is eligible: ")
         assert " 3 items. What helps: " in text
-    assert nothing_eligible({GapKind.AGE: 5, GapKind.PERSON: 5}, items=5) == nothing_eligible(
-        {GapKind.PERSON: 5}, items=5
+    people = {f"involved:gap:{GapKind.PERSON}": 5}
+    assert nothing_eligible({GapKind.AGE: 5, GapKind.PERSON: 5}, by_reason=people, items=5) == nothing_eligible(
+        {GapKind.PERSON: 5}, by_reason=people, items=5
     )
-    assert nothing_eligible({}, items=5) == ""
+    assert nothing_eligible({}, by_reason={"refused": 5}, items=5) == ""
+
+
+def test_what_is_missing_is_not_advised_where_something_else_is_in_the_way() -> None:
+    few = {f"gap:{GapKind.OWNER}": 4, "refused": 10, "forbidden:europe": 16}
+    assert nothing_eligible({GapKind.OWNER: 4}, by_reason=few, items=30) == ""
+    unpermitted = {f"gap:{GapKind.OWNER}": 4, "not-permitted": 20, "involved:not-permitted": 2, "refused": 4}
+    text = nothing_eligible({GapKind.OWNER: 4}, by_reason=unpermitted, items=30)
+    assert "permits this use of none of 22 items" in text
+    assert "consentry policy show NAME" in text
 
 
 def test_people_in_no_table_are_counted_where_they_are_named(terminal: Terminal) -> None:
@@ -83,7 +93,7 @@ def test_people_in_no_table_are_counted_where_they_are_named(terminal: Terminal)
     people = write_people(terminal.folder / "people", [RawPerson(id="ada")])
     assert terminal.run("people", "load", people)["in_no_table"] == 2
     text = words_of(terminal.run("people", "load", people, as_json=False))
-    assert "2 people that the content names are in no people table, and what is by them is denied." in text
+    assert "2 people that content names, of this corpus or another, are in no people table" in text
     assert terminal.run("corpus", "register", path)["in_no_table"] == 2
     terminal.run("people", "erase", "bö", "--yes")
     assert terminal.run("corpus", "register", path)["in_no_table"] == 1

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from consentry.cli.invocation import Later
 from consentry.cli.main import cli, main
 from consentry.home import holds_deployment
-from consentry.settings import HOME_VARIABLE, read_settings
+from consentry.home_folder import HOME_VARIABLE
+from consentry.settings import read_settings
 from end_to_end.network import Form, RawItem, RawPerson, write_corpus, write_people
 
 Words = tuple[str, ...]

@@ -22,8 +22,9 @@ from consentry.doctor.finding import State
 from consentry.durable import only_one
 from consentry.errors import ConsentryError
 from consentry.home import holding, holds_deployment
+from consentry.home_folder import HOME_VARIABLE
 from consentry.ledger.postgres import migrate_postgres
-from consentry.settings import HOME_VARIABLE, read_settings
+from consentry.settings import read_settings
 from end_to_end.network import Form, RawItem, RawPerson, write_corpus, write_people
 from end_to_end.test_homes import BEGIN, Words, said
 from ledger.conftest import _database, _within, postgres_url  # noqa: F401 - a fixture

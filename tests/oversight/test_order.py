@@ -13,7 +13,8 @@ from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.authority_view import order_document
 from consentry.oversight.case_report import order_json
-from consentry.oversight.order import Orders, Scope, drained_in_words, in_words, issue
+from consentry.oversight.drained_words import drained_in_words
+from consentry.oversight.order import Orders, Scope, in_words, issue
 from consentry.policy.evaluator import Request, evaluate
 from consentry.policy.expressions import Effect, Item, Person, Rule
 from consentry.policy.jurisdictions import instant

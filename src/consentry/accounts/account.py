@@ -26,7 +26,7 @@ SHORTEST_PASSWORD = 15
 LONGEST_PASSWORD = 256
 FOR_EVALUATION = (
     "FOR EVALUATION ONLY: there are accounts with a password of this server. For real use people sign in with your "
-    "organisation (settings `oidc_issuer` and `oidc_client_id`), and these accounts are closed."
+    "organisation (settings `oidc_issuer` and `oidc_client_id`). Passwords hold no more then."
 )
 """To be said wherever a password is made or used."""
 _BYTES = 32

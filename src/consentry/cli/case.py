@@ -17,7 +17,8 @@ from consentry.cli.suspend import scope_of, scope_options
 from consentry.clock import now
 from consentry.control_plane.once_recorded import once_recorded
 from consentry.oversight.case import CaseStanding, Obstacle
-from consentry.oversight.order import after_in_words, in_words
+from consentry.oversight.drained_words import took_in_words
+from consentry.oversight.order import in_words
 
 REFERENCE = click.option(
     "--reference", required=True, metavar="TEXT", help="Of the letter or decision; no personal data."
@@ -115,7 +116,7 @@ def _about(body: dict[str, Any]) -> str:
     if by:
         words.append(f"by {by if isinstance(by, str) else ' and '.join(by)}")
     if "took_ms" in body:
-        words.append(after_in_words(body["took_ms"]))
+        words.append(took_in_words(body))
     if "count" in body:
         words.append(counted(body["count"], "person", several="people"))
     return ", ".join(words)
@@ -127,8 +128,13 @@ def _about(body: dict[str, Any]) -> str:
 @pass_context
 def review(context: Context, name: str, by: str) -> None:
     """Begin the review of case NAME: from here on approvals count."""
-    context.deployment.control.cases.begin_review(name, by=by)
-    context.out.show({"case": name}, lambda: context.out.text(f"Case {name} is under review."))
+    cases = context.deployment.control.cases
+    cases.begin_review(name, by=by)
+    _, standing, _, _ = cases.register_of(name)
+    said = f"Case {name} is under review."
+    if standing is CaseStanding.CONCERN_RAISED:
+        said = f"The review of case {name} has begun. Nothing is suspended under it yet: it stands at `concern raised`."
+    context.out.show({"case": name, "standing": str(standing)}, lambda: context.out.text(said))
 
 
 @case.command()

@@ -36,7 +36,13 @@ def condition() -> None:
 @click.option("--due", type=read_last_moment, metavar="TIME", help=_DUE)
 @click.option("--check", type=click.Choice(list(CHECKS)), help="A check of the live system, instead of evidence.")
 @click.option("--policy", metavar="NAME", help="The policy set in force that the check looks at.")
-@click.option("--parameter", "parameters", multiple=True, metavar="TEXT", help="Of the check; several times.")
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="TEXT",
+    help="Of the check (docs/oversight.md); several times.",
+)
 @BY
 @pass_context
 def add(

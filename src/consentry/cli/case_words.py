@@ -123,7 +123,11 @@ def show_case(out: Output, body: Mapping[str, Any]) -> None:
     columns = ["condition", "about", "state", "owner", "due", "shown by"]
     _table(out, "Conditions", columns=columns, rows=[_condition(each) for each in body["conditions"]])
     notices = [
-        [each["notice"], each["days"], "not yet" if each["last_served"] is None else moment(each["last_served"])]
+        [
+            each["notice"],
+            each["days"],
+            "not for this case yet" if each["last_served"] is None else moment(each["last_served"]),
+        ]
         for each in body["notices"]
     ]
     _table(out, "Notices", columns=["notice", "days to wait", "last served"], rows=notices)

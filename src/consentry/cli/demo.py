@@ -202,6 +202,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     with run.step("Write the third release as an Iceberg table over the untouched files"):
         table = control.releases.table(resumed.manifest.release, 2)
     passed = sum(not each.problem for each in checks)
+    out.text(f"{passed} of {len(checks)} checks of the three releases passed.")
     return Story(
         title=title,
         origin=f"{origin} {_CLOCK}",
@@ -227,8 +228,9 @@ def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
     with run.step("Load people, and work out where they live"):
         people = control.statements.load_people(content / "people.toml")
     places = resolved(run.deployment)
-    out.heading(f"{people.rows:,} people, by the country they may be in")
-    out.table(["place", "people"], [[place_in_table(each), count] for each, count in places.items()][:_TOP_PLACES])
+    first = f" (first {_TOP_PLACES} of {len(places)})" if len(places) > _TOP_PLACES else ""
+    out.heading(f"{people.rows:,} accounts of people, by the country they may be in{first}")
+    out.table(["place", "accounts"], [[place_in_table(each), count] for each, count in places.items()][:_TOP_PLACES])
     with run.step("Register the content: one sidecar a file"):
         corpus = control.statements.register_corpus(content / "corpus.toml").corpus
     if (content / "choices.csv").exists():

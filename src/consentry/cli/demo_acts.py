@@ -27,7 +27,8 @@ from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.condition_check import ABOUT_THE_FORM
-from consentry.oversight.order import Scope, after_in_words
+from consentry.oversight.drained_words import after_in_words
+from consentry.oversight.order import Scope
 from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach

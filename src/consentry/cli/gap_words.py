@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consentry.cli.output import counted
+from consentry.policy.evaluator import ReasonKind
 from consentry.policy.expressions import GapKind
 
 _WHAT_TO_GIVE: Mapping[GapKind, tuple[str, str]] = {
     GapKind.OWNER: (
         "nobody is named as the author of",
-        "name the column `author` in the corpus descriptor, and register the corpus again",
+        "fill in the column that `author` names, and register the corpus again",
     ),
     GapKind.PERSON: (
         "people are named who stand in no people table, in",
@@ -51,10 +52,20 @@ Who is in no table has no age either: what has to be mended first stands first.
 """
 
 
-def nothing_eligible(by_gap: Mapping[str, int], *, items: int) -> str:
-    """Say what stands in the way of most items, when nothing is eligible; empty if no gap does."""
+_NOT_PERMITTED = str(ReasonKind.NOT_PERMITTED)
+
+
+def nothing_eligible(by_gap: Mapping[str, int], *, by_reason: Mapping[str, int], items: int) -> str:
+    """Say what stands in the way of most items, when nothing is eligible; empty if no one thing does.
+
+    Gaps are counted also of items that would be denied without them: they stand in the way where they are the reason.
+    """
+    unpermitted = sum(count for reason, count in by_reason.items() if reason.endswith(_NOT_PERMITTED))
+    if 2 * unpermitted > items:
+        lets = f"the policy set permits this use of none of {counted(unpermitted, 'item')}"
+        return f"Nothing is eligible: {lets}. What it permits: consentry policy show NAME"
     known = [kind for kind in _WHAT_TO_GIVE if by_gap.get(kind)]
-    if not known or not items:
+    if not known or 2 * sum(count for reason, count in by_reason.items() if "gap:" in reason) < items:
         return ""
     widest = max(known, key=lambda kind: by_gap[kind])
     what, advice = _WHAT_TO_GIVE[widest]

@@ -176,12 +176,13 @@ def list_(context: Context) -> None:
             each.notice,
             "unwritten" if each.newest is None else f"version {each.newest.number}",
             "-" if each.newest is None else ", ".join(each.newest.body.languages),
+            len(each.servings),
             each.people,
             moment(each.servings[-1].at) if each.servings else "never",
         ]
         for each in found
     ]
-    columns = ["notice", "text", "languages", "people served", "last served"]
+    columns = ["notice", "text", "languages", "servings", "people, each time counted", "last served"]
     body = {"notices": [_body(each) for each in found]}
     context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No notices."))
 

@@ -13,8 +13,15 @@ import click
 from consentry.cli.invocation import DENIED, Commands, Invocation, pass_invocation
 from consentry.cli.output import counted, day
 from consentry.clock import now
-from consentry.errors import ConsentryError, IntegrityError, PolicyError, StateError
-from consentry.home import holds_deployment
+from consentry.errors import (
+    ConsentryError,
+    IntegrityError,
+    NotFoundError,
+    PolicyError,
+    StateError,
+    UnavailableError,
+)
+from consentry.home_folder import home_folder
 from consentry.oversight.assessment import Assessments
 from consentry.policy import language_codes
 from consentry.policy.library import shipped
@@ -24,7 +31,6 @@ from consentry.policy.policy_parser import load
 from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.progress import watched
-from consentry.settings import read_settings
 from consentry.toml_file import NotUtf8Error, TomlError, read
 
 
@@ -61,19 +67,27 @@ def read_set(name: str) -> PolicySet:
 
 def _read_any(context: Invocation, name: str) -> PolicySet:
     """Read a policy set from a file, else the one in force here under that name, else from those that are shipped."""
-    if Path(name).is_file() or not holds_deployment(read_settings(context.home)):
+    if Path(name).is_file() or not home_folder(context.home).exists():
         return read_set(name)
     from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
+    from consentry.control_plane.in_force import withdraws  # noqa: PLC0415 - as in `list_`
 
-    try:
-        desk = current().deployment.control.desk
-        known = {each.name: each.digest for each in desk.present().state.policies}
-        found = desk.document(known[name]) if name in known else None
-    except (StateError, IntegrityError):
-        # As a file is checked while the ledger does not answer: the doctor says what is the matter with it.
+    asked = current()
+    if asked.is_new:
         return read_set(name)
+    try:
+        desk = asked.deployment.control.desk
+        known = {each.name: each for each in desk.present().state.policies}
+        found = None if name not in known or withdraws(known[name]) else desk.document(known[name].digest)
+    except (StateError, IntegrityError, NotFoundError, UnavailableError) as error:
+        read = read_set(name)
+        context.out.note(f"{name}: this is the shipped text. What is in force here cannot be read: {error.message}")
+        return read
     if found is None:
-        return _read_shipped(name, known)
+        read = _read_shipped(name, known)
+        if name in known:
+            context.out.note(f"{name}: it was withdrawn here. This is the shipped text.")
+        return read
     if name in shipped() and read_set(name).digest != found.digest:
         context.out.note(f"{name}: this is the text in force here, and not the shipped one.")
     return found

@@ -95,8 +95,9 @@ def show_in_no_table(out: Output, people: int, *, loaded: bool) -> None:
         out.text(f"\nNo people table is loaded yet: nothing is known of {_persons(people)} that the content names.")
         return
     out.text(
-        f"\n{_persons(people)} that the content names {'is' if people == 1 else 'are'} in no people table, and what is"
-        " by them is denied. If these are too many, compare the ids of the column `person` with those of `author`."
+        f"\n{_persons(people)} that content names, of this corpus or another, {'is' if people == 1 else 'are'} in no"
+        " people table, and what is by them is denied. If these are too many, compare the ids of the column `person`"
+        " with those of `author`."
     )
 
 

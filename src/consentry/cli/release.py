@@ -175,9 +175,10 @@ def show(context: Context, name: str) -> None:
 @click.argument("item")
 @pass_context
 def explain(context: Context, name: str, item: str) -> int:
-    """Say why ITEM is in release NAME, or is not. Exit status 3 if it is not.
+    """Say why ITEM is in release NAME, or is not. Exit status 3 if it may not be used.
 
-    Whether the release may be read at all is said beside it: it may have been withdrawn, or an order may bar it.
+    Whether the release may be read at all is said beside it: it may have been withdrawn, or an order may bar it. Then
+    nothing of it may be used.
     """
     found = context.deployment.control.releases.explain(name, item)
 
@@ -187,7 +188,8 @@ def explain(context: Context, name: str, item: str) -> int:
         show_barred(context.out, found.body["barred"])
 
     context.out.show(found.body, human)
-    return 0 if found.allowed else DENIED
+    unread = found.body["withdrawn"] or found.body["barred"]
+    return DENIED if unread or not found.allowed else 0
 
 
 @release.command()

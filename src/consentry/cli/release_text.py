@@ -62,12 +62,12 @@ def show_counts(out: Output, counts: Any) -> None:
     suspended = sum(count for reason, count in counts["by_reason"].items() if "suspended:" in reason)
     if not eligible and suspended:
         out.hint(f"Orders suspend {counted(suspended, 'item')}: consentry order list")
-    if not eligible and (advice := nothing_eligible(counts["by_gap"], items=items)):
-        out.text(advice)
+    if not eligible and (advice := nothing_eligible(counts["by_gap"], by_reason=counts["by_reason"], items=items)):
+        out.hint(advice)
     if counts["by_reason"]:
         by_reason = sorted(counts["by_reason"].items(), key=lambda each: (-each[1], each[0]))
         rows = [[reason, count, share(count, items)] for reason, count in by_reason]
-        out.heading("Denied, by the first reason of each item")
+        out.heading(f"Denied, by the first reason of each item{_first(rows)}")
         out.table(["reason", "items", "of all"], rows[:_TOP])
     if counts["by_gap"]:
         out.heading("Gaps: what could not be known (an item may have several)")
@@ -80,7 +80,7 @@ def show_counts(out: Output, counts: Any) -> None:
             [_name(name), each["eligible"], each["denied"], share(each["eligible"], sum(each.values()))]
             for name, each in _largest_first(split)
         ]
-        out.heading(title + (f" (first {_TOP} of {len(rows)})" if len(rows) > _TOP else ""))
+        out.heading(title + _first(rows))
         out.table([title.removeprefix("By "), "eligible", "denied", "eligible share"], rows[:_TOP])
 
 
@@ -97,7 +97,10 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
             continue
         where = f"in {', '.join(person['places'])}" if person["places"] else "whereabouts unknown"
         sure = "" if person["established"] else ", not established"
-        out.text(f"  {person['role']}: {where}{sure}; {_aged(person['age'])}; account {person['account']}")
+        out.text(
+            f"  {person['role']}: {where}{sure}; {_aged(person['age'])};"
+            f" account {person['account']}: {'allowed' if person['allowed'] else 'not allowed'}"
+        )
         for said in person["choices"]:
             about = said["category"] or ("one item" if said["item"] else "everything")
             out.text(
@@ -106,7 +109,8 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
             )
     if (left := body.get("amendment")) is not None:
         out.text(
-            f"  removed by amendment {left['number']}, since position {left['position']}; it was sealed with the item"
+            f"  removed by amendment {left['number']}, since position {left['position']}; it was sealed with the item."
+            " The choices above are those of the seal"
         )
     if not body.get("agrees_with_bitmap", True) and not body.get("erased_since"):
         out.hint("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")

@@ -16,8 +16,9 @@ from consentry.control_plane.table_folder import is_empty, tables_of
 from consentry.home import ADDRESS_FILE
 from consentry.ledger.oversight_events import Origin
 from consentry.opening import opened_for_orders
+from consentry.oversight.drained_words import drained_in_words
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Order, Scope, drained_in_words, in_words
+from consentry.oversight.order import Order, Scope, in_words
 from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, Purpose, Visibility
 from consentry.settings import read_settings
 

@@ -10,6 +10,7 @@ from consentry.clock import now
 from consentry.doctor.examination import examine
 from consentry.doctor.finding import State
 
+_SOUND = "Everything that is needed is there."
 _MARK = {State.OK: "ok", State.MISSING: "missing", State.PROBLEM: "PROBLEM"}
 
 
@@ -29,7 +30,12 @@ def doctor(context: Invocation) -> int:
             context.out.hint(f"  {each.name}: {each.remedy}")
             context.out.text(f"    needed for: {each.purpose}")
         context.out.text()
-        context.out.text(f"{counted(problems, 'problem')}." if problems else "Everything that is needed is there.")
+        context.out.text(f"{counted(problems, 'problem')}." if problems else _SOUND)
+        missing = sum(finding.state is State.MISSING for finding in findings)
+        if missing:
+            context.out.text(
+                f"Beside that, {counted(missing, 'thing')} above to look at: see what is marked `missing`."
+            )
 
     context.out.show({"findings": [finding.to_json() for finding in findings], "problems": problems}, human)
     return 1 if problems else 0

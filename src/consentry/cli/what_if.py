@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from consentry.errors import PolicyError
 from consentry.oversight.order import Scope, in_words
 from consentry.policy.vocabulary import Purpose
 from consentry.release.plan import difference
+from consentry.release.tallies import gathered_place
 
 _TOP = 15
 
@@ -91,7 +93,10 @@ def _left_out_already(change: dict[str, Any]) -> str:
     if before != after:
         return ""
     if not items:
-        return "nothing there: no item is left out for it"
+        return (
+            "Nothing changes: there is nothing there, or all of it is left out already, for what goes before an order."
+            " What is there, item by item: consentry suspend --dry-run"
+        )
     why = ", ".join(reason for reason, by in moved.items() if by < 0)
     return f"{counted(items, 'item')} there, all left out already ({why})"
 
@@ -101,9 +106,12 @@ def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
     out.heading(title)
     out.text(f"eligible {before:,} -> {after:,} ({after - before:+,})")
     if note := _left_out_already(change):
-        out.text(note)
+        out.hint(note)
     for label in ("by_place", "by_category"):
-        rows = [[place_in_table(name) or "(none)", f"{by:+,}"] for name, by in list(change[label].items())[:_TOP]]
+        by_name: Counter[str] = Counter()
+        for name, by in change[label].items():
+            by_name[place_in_table(gathered_place(name)) or "(none)"] += by
+        rows = [[name, f"{by:+,}"] for name, by in list(by_name.items())[:_TOP]]
         if rows:
             out.table([label.removeprefix("by_"), "change"], rows)
     show_unknown(out, change)

@@ -19,7 +19,7 @@ from consentry.control_plane.table_folder import tables_of
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.digests import Digest
-from consentry.errors import ConflictError, NotFoundError, names_there_are
+from consentry.errors import ConflictError, IntegrityError, NotFoundError, names_there_are
 from consentry.ledger.acknowledged import older
 from consentry.ledger.events import (
     Pseudonym,
@@ -102,6 +102,7 @@ class Desk:
         restored = self.newest.position
         head = self.parts.ledger.head()
         if head == restored > 0:
+            self._require_whole()
             self._keep()
             return self.newest
         if head < restored:
@@ -110,8 +111,20 @@ class Desk:
         if self.newest.state.newest_erasure >= restored:
             # A process that was killed may have left a state of before the erasure.
             self.kept.drop()
+        if self.newest.unaccounted > 0 and self.parts.ledger.head() > head:
+            return self._present()  # an erasure that came while this was read accounts for it
+        self._require_whole()
         self._keep()
         return self.newest
+
+    def _require_whole(self) -> None:
+        """Refuse to go on without what people said: a refusal may be among it, and what is not there denies nothing."""
+        if (gone := self.newest.unaccounted) > 0:
+            raise IntegrityError(
+                "ledger-documents-deleted",
+                f"what people said is gone from {gone} event{'s' * (gone > 1)}, and no erasure accounts for it",
+                help="restore the ledger from a backup, and find out who can write to it",
+            )
 
     def _keep(self) -> None:
         """Begin to keep the state if that is due: nothing in it changes any more, and nobody waits for it.
@@ -147,6 +160,7 @@ class Desk:
             if (unread := session.position - self.newest.position) > 0:
                 with stage("ledger.read", events=unread):
                     self.newest.advance(session.read_delta(self.newest.position))
+            self._require_whole()
             yield session
 
     def write_down(self, position: int) -> None:

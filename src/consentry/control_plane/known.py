@@ -13,7 +13,7 @@ from consentry.control_plane.parts import Parts
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import PeopleLoaded
-from consentry.ledger.state import State
+from consentry.ledger.state import State, unexplained
 from consentry.oversight.order import Orders
 from consentry.oversight.overseen import Overseen
 from consentry.policy.expressions import Rule
@@ -98,7 +98,17 @@ class Known(KnownThen):
     INVARIANT: `overseen`, `amendments` and `people_loaded` are at `position`, like everything else here.
     """
 
+    unaccounted: int
+    """Events that were empty when they were read, less those that erasures account for: more than none were deleted."""
+
+    def advance(self, events: Iterable[Event]) -> None:
+        """Take in the events that follow, and count what people said that is gone."""
+        new = list(events)
+        super().advance(new)
+        self.unaccounted += unexplained(new)
+
     def _forget_open(self) -> None:
+        self.unaccounted = 0
         self.overseen = Overseen()
         self.orders = self.overseen.orders
         self.amendments = Amendments()

@@ -19,8 +19,9 @@ from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
 from consentry.oversight.case_register import register
 from consentry.oversight.condition_check import ABOUT_THE_FORM, Answer
+from consentry.oversight.drained_words import drained_in_words
 from consentry.oversight.notice import Notice, Version
-from consentry.oversight.order import Order, drained_in_words, in_words
+from consentry.oversight.order import Order, in_words
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import SECONDS_PER_DAY, Seconds
 

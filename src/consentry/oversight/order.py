@@ -204,23 +204,6 @@ class Drained:
         return self.stopped + self.expired + self.released + self.failed
 
 
-def drained_in_words(*, after_ms: Milliseconds | None, leases: int | None, called: str = "lease") -> str:
-    """Say how long it took until nobody read what an order suspends (None: unknown), and how many leases there were.
-
-    With None as the number of leases, somebody still may. Earlier forms of reports `called` them jobs.
-    """
-    if leases is None:
-        return "not yet"
-    if not leases:
-        return "at once, no job read it"
-    return f"{after_in_words(after_ms)}, {leases:,} {called if leases == 1 else called + 's'}"
-
-
-def after_in_words(after_ms: Milliseconds | None) -> str:
-    """Say how long something took, None: nobody knows."""
-    return "after a time that is unknown" if after_ms is None else f"after {after_ms / 1000:.1f} s"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How an order ended."""

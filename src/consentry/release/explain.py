@@ -55,7 +55,7 @@ _ORDERED = "an order suspends this use"
 
 ERASED_SINCE: dict[str, Any] = {
     "reason": "erased-since",
-    "why": "somebody it involves was erased since: the seal says whether, and why can no longer be said",
+    "why": "somebody it is by or about was erased since: the seal says whether, and why can no longer be said",
 }
 """Stands for the reasons of an item of a sealed release when what decided about it was erased."""
 
@@ -63,7 +63,7 @@ ERASED_SINCE: dict[str, Any] = {
 def amended(body: Mapping[str, Any], noted: Noted) -> dict[str, Any]:
     """Return the explanation of an item that left a release after it was sealed."""
     why = (
-        "somebody it involves withdrew it with reach `everything` or was erased, or somebody objected to it, "
+        "somebody it is by or about withdrew it with reach `everything` or was erased, or somebody objected to it, "
         f"before position {noted.position}"
     )
     reason = {"reason": f"amended:{noted.number}", "why": why}

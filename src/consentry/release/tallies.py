@@ -304,13 +304,14 @@ def people_by_place(classes: PersonClasses) -> dict[str, int]:
     """Return how many known people there are at each place; see `place_label`."""
     counts = np.bincount(classes.codes, minlength=len(classes.members)).tolist()
     return _largest_first(
-        (_gathered_place(place_label(member)), count)
+        (gathered_place(place_label(member)), count)
         for member, count in zip(classes.members, counts, strict=True)
         if member is not None and member.known
     )
 
 
-def _gathered_place(label: str) -> str:
+def gathered_place(label: str) -> str:
+    """Return what somebody is counted under by place: all who may be in several countries under one word."""
     return SEVERAL_PLACES if _JOINT in label else label
 
 
@@ -318,7 +319,7 @@ def summary(tally: Tallies) -> dict[str, Any]:
     """Return the counts that a manifest carries."""
     of_outcome = list(zip(tally.outcomes, _sums(tally.outcome, tally.items, len(tally.outcomes)), strict=True))
     denied = [(outcome, items) for outcome, items in of_outcome if not outcome.allowed]
-    places = [_gathered_place(place) for place in tally.places]
+    places = [gathered_place(place) for place in tally.places]
     return {
         "items": tally.total,
         "eligible": tally.eligible,

@@ -59,6 +59,7 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
         **dict.fromkeys(
             (
                 "ledger-database-damaged",
+                "ledger-documents-deleted",
                 "ledger-event-changed",
                 "ledger-event-malformed",
                 "ledger-event-unknown",

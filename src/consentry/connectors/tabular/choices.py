@@ -105,7 +105,7 @@ def _choice(row: SourceRow) -> ChoiceRow:
 
 
 def _word(row: SourceRow, what: str, *, word: Any, words: type[_Word]) -> _Word:
-    if word not in set(words) or word == Category.UNKNOWN:
+    if not isinstance(word, str) or word not in set(words) or word == Category.UNKNOWN:
         known = [str(each) for each in words if each != Category.UNKNOWN]
         raise _refusal(row, f"unknown-{what}", message=f"unknown {what} `{word}`", advice=nearest(str(word), known))
     return words(word)

@@ -20,7 +20,7 @@ from consentry.service.warming import Preparing
 ROUTER = APIRouter(tags=["system"])
 _DAMAGED = (
     "ledger-older ledger-gap ledger-head-missing ledger-database-damaged ledger-event-changed ledger-event-malformed "
-    "ledger-event-unknown internal-error"
+    "ledger-documents-deleted ledger-event-unknown internal-error"
 )
 """Of a ledger that cannot be relied on: nothing is decided by it."""
 ANYONE = [Depends(Needs(Action.ANYONE))]

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
-from consentry.oversight.order import after_in_words
+from consentry.oversight.drained_words import after_in_words
 from consentry.service.gate import Control, Needs
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row

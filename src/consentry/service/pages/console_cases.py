@@ -16,7 +16,8 @@ from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Case, CaseStanding
 from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.correction import takes_two
-from consentry.oversight.order import Order, after_in_words, in_words
+from consentry.oversight.drained_words import took_in_words
+from consentry.oversight.order import Order, in_words
 from consentry.oversight.paper import PaperKind
 from consentry.service.gate import Control, denied, principal_of
 from consentry.service.languages import N_
@@ -237,7 +238,7 @@ def order_row(control: ControlPlane, order: Order) -> dict[str, Any]:
         "jobs": len(stopped),
         "acknowledged": sum(each is not None for each in ended),
         "acknowledged_at": max((each.at for each in ended if each is not None), default=None),
-        "drained": None if order.drained is None else order.drained.took_ms,
+        "drained": None if order.drained is None else 0 if nobody else order.drained.took_ms,
         "is_drained": order.drained is not None,
     }
 
@@ -257,7 +258,7 @@ def _about(body: Mapping[str, Any]) -> str:
     if by:
         words.append(f"by {by if isinstance(by, str) else ' and '.join(by)}")
     if "took_ms" in body:
-        words.append(after_in_words(body["took_ms"]))
+        words.append(took_in_words(body))
     if "count" in body:
         words.append(f"{body['count']:,} people")
     return ", ".join(words)

@@ -48,7 +48,8 @@ _NOTICES = Listing(
         Column("notice", N_("Notice")),
         Column("versions", N_("Versions"), kind="number"),
         Column("languages", N_("Languages"), kind="list"),
-        Column("people", N_("Times served"), kind="number"),
+        Column("servings", N_("Servings"), kind="number"),
+        Column("people", N_("People, each time counted"), kind="number"),
         Column("last", N_("Last served"), kind="time"),
     ),
     sort="notice",
@@ -89,6 +90,7 @@ def notices(request: Request, control: Control, *, _: Reading) -> Response:
             "notice": each.notice,
             "versions": len(each.versions),
             "languages": list(each.newest.body.languages) if each.newest is not None else [],
+            "servings": len(each.servings),
             "people": each.people,
             "last": each.servings[-1].at if each.servings else None,
         }
