@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,7 @@ import click
 from consentry.cli.invocation import DENIED, Commands, Invocation, pass_invocation
 from consentry.cli.output import counted, day
 from consentry.clock import now
-from consentry.errors import (
-    ConsentryError,
-    IntegrityError,
-    NotFoundError,
-    PolicyError,
-    StateError,
-    UnavailableError,
-)
+from consentry.errors import ConsentryError, IntegrityError, PolicyError, StateError
 from consentry.home_folder import home_folder
 from consentry.oversight.assessment import Assessments
 from consentry.policy import language_codes
@@ -79,7 +73,7 @@ def _read_any(context: Invocation, name: str) -> PolicySet:
         desk = asked.deployment.control.desk
         known = {each.name: each for each in desk.present().state.policies}
         found = None if name not in known or withdraws(known[name]) else desk.document(known[name].digest)
-    except (StateError, IntegrityError, NotFoundError, UnavailableError) as error:
+    except (StateError, IntegrityError) as error:
         read = read_set(name)
         context.out.note(f"{name}: this is the shipped text. What is in force here cannot be read: {error.message}")
         return read
@@ -91,6 +85,16 @@ def _read_any(context: Invocation, name: str) -> PolicySet:
     if name in shipped() and read_set(name).digest != found.digest:
         context.out.note(f"{name}: this is the text in force here, and not the shipped one.")
     return found
+
+
+def _open_first(context: Invocation) -> None:
+    """Open the deployment, if there is one, before anything is watched: reading its ledger is watched by itself."""
+    if home_folder(context.home).exists():
+        from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
+
+        with suppress(StateError, IntegrityError):
+            if not (asked := current()).is_new:
+                asked.deployment.control.desk.present()
 
 
 def _read_shipped(name: str, in_force: Iterable[str]) -> PolicySet:
@@ -248,6 +252,7 @@ def show(context: Invocation, name: str) -> None:
 @pass_invocation
 def diff(context: Invocation, before: str, after: str) -> None:
     """Say what changes when policy set AFTER takes the place of BEFORE: rules, and decisions."""
+    _open_first(context)
     with context.out.progress() as progress:
         read = watched((before, after), progress, what="reading", total=2, unit="policy sets")
         was, will_be = (_read_any(context, name) for name in read)
