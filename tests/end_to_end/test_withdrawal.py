@@ -199,9 +199,9 @@ def test_on_the_command_line(ready: Terminal, monkeypatch: pytest.MonkeyPatch) -
     ready.fails("release-already-withdrawn", "release", "withdraw", name, "--by", "olga", "--reason", REASON)
     ready.fails("release-withdrawn", "release", "table", name)
     ready.fails("release-withdrawn", "release", "materialise", name, ready.folder / "copy")
-    for words in (("show", name), ("explain", name, "a1"), ("verify", name)):
-        assert ready.run("release", *words)["withdrawn"] == withdrawn
-        text = ready.run("release", *words, as_json=False).replace("\n", " ")
+    for words, status in ((("show", name), 0), (("explain", name, "a1"), 3), (("verify", name), 0)):
+        assert ready.run("release", *words, status=status)["withdrawn"] == withdrawn
+        text = ready.run("release", *words, status=status, as_json=False).replace("\n", " ")
         assert f"WITHDRAWN: {name}" in text
         assert REASON in text
     assert ready.run("release", "list")["releases"][0]["withdrawn"] == withdrawn
