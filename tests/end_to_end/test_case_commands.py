@@ -135,6 +135,23 @@ def test_reports_are_written_as_text_and_as_canonical_json(suspended: Terminal) 
     suspended.fails("case-report-position", "case", "report", "write", "ico", "first", "--position", 10**6)
 
 
+def test_a_review_that_begins_before_anything_is_suspended_is_said_to(ready: Terminal) -> None:
+    ready.run("case", "open", "dpc", "--title", "x", *REFERENCE, *BY)
+    text = " ".join(ready.run("case", "review", "dpc", *BY, as_json=False).split())
+    assert "Nothing is suspended under it yet: it stands at `concern raised`." in text
+    assert ready.run("case", "show", "dpc")["standing"] == "concern-raised"
+    ready.run("case", "open", "ico", "--title", "x", *REFERENCE, *BY)
+    ready.run("suspend", "--case", "ico", "--area", "UK", *REFERENCE)
+    assert "Case ico is under review." in ready.run("case", "review", "ico", *BY, as_json=False)
+
+
+def test_an_order_that_no_job_read_was_drained_at_once_wherever_that_is_told(suspended: Terminal) -> None:
+    for words in (("order", "list"), ("order", "show", "ico.1"), ("case", "timeline", "ico")):
+        text = " ".join(suspended.run(*words, as_json=False).split())
+        assert "at once, no job read it" in text, words
+        assert "after 0." not in text, words
+
+
 def test_a_case_can_be_opened_first_and_prohibited(ready: Terminal) -> None:
     assert "No cases" in ready.run("case", "list", as_json=False)
     ready.run("case", "open", "dpc", "--title", "x", *REFERENCE, *BY)
@@ -153,7 +170,9 @@ def test_notices(ready: Terminal) -> None:
     ready.fails("notice-time-to-come", "notice", "serve", "n-1", ids, "--at", "2999-01-01")
     ready.run("notice", "serve", "n-1", status=2)
     ready.run("notice", "serve", "n-1", ids, "--person", "ada", status=2)
-    assert "unwritten" in ready.run("notice", "list", as_json=False)
+    listed = ready.run("notice", "list", as_json=False)
+    assert "unwritten" in listed
+    assert "people, each time counted" in " ".join(listed.split())
     wording = ("--language", "en", "--language", "cy", "--channel", "in-app", "--audience", "everybody")
     assert ready.run("notice", "write", "n-1", text, *wording)["version"] == 1
     assert "We would like to" in ready.run("notice", "show", "n-1", "--text", as_json=False)

@@ -35,6 +35,23 @@ def test_what_if_counts_and_records_nothing(place: tuple[Path, Deployment]) -> N
     assert deployment.ledger.head() == head
 
 
+def test_people_who_may_be_in_several_countries_stand_in_one_row_of_what_changes(terminal: Terminal) -> None:
+    columns = 'person = "id"\ncountry = "in"\ntime_zone = "zone"\nage = "age"\n'
+    (terminal.folder / "p.toml").write_text(f'[people]\nfiles = ["p.csv"]\n[columns]\n{columns}', "utf-8")
+    rows = ("a,US,Asia/Kolkata,adult", "b,US,Asia/Tokyo,adult", "c,US,,adult")
+    (terminal.folder / "p.csv").write_text("\n".join(("id,in,zone,age", *rows, "")), "utf-8")
+    items = [RawItem(id=f"{author}{number}", author=author) for author in "abc" for number in range(3)]
+    terminal.run("corpus", "register", write_corpus(terminal.folder, [items]))
+    terminal.run("people", "load", terminal.folder / "p.toml")
+    ask = ("what-if", "--policy", "august-2024", "--suspend", "US")
+    places = terminal.run(*ask)["corpora"]["network"]["by_place"]
+    assert len(places) > 1, "the control: several rows for programs"
+    lines = terminal.run(*ask, as_json=False).splitlines()
+    assert [line.split() for line in lines if "several" in line] == [
+        ["several", "countries", f"{sum(by for name, by in places.items() if '|' in name):+,}"]
+    ]
+
+
 def test_what_if_counts_the_people_whose_content_is_hit_and_nobody_else(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
 

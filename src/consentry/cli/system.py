@@ -33,9 +33,7 @@ def doctor(context: Invocation) -> int:
         context.out.text(f"{counted(problems, 'problem')}." if problems else _SOUND)
         missing = sum(finding.state is State.MISSING for finding in findings)
         if missing:
-            context.out.text(
-                f"Beside that, {counted(missing, 'thing')} above to look at: see what is marked `missing`."
-            )
+            context.out.text(f"To look at, or to do without: {counted(missing, 'thing')}, marked `missing` above.")
 
     context.out.show({"findings": [finding.to_json() for finding in findings], "problems": problems}, human)
     return 1 if problems else 0

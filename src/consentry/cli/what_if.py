@@ -111,7 +111,8 @@ def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
         by_name: Counter[str] = Counter()
         for name, by in change[label].items():
             by_name[place_in_table(gathered_place(name)) or "(none)"] += by
-        rows = [[name, f"{by:+,}"] for name, by in list(by_name.items())[:_TOP]]
+        most_first = sorted(by_name.items(), key=lambda each: -abs(each[1]))
+        rows = [[name, f"{by:+,}"] for name, by in most_first[:_TOP]]
         if rows:
             out.table([label.removeprefix("by_"), "change"], rows)
     show_unknown(out, change)

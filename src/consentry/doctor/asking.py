@@ -17,6 +17,7 @@ from consentry.digests import digest
 from consentry.doctor import deployment
 from consentry.doctor.deployment import CONNECT_TIMEOUT_S, LEDGER_PURPOSE, read_only
 from consentry.doctor.finding import Finding, State
+from consentry.doctor.history import history
 from consentry.doctor.installation import EXTRAS, get_extra, is_installed
 from consentry.doctor.oversight import oversight
 from consentry.errors import ConsentryError, InputError
@@ -62,6 +63,15 @@ def due(settings: Settings, at: Seconds) -> list[Finding]:
     """Return what an authority would miss at `at`."""
     try:
         return oversight(_engine(settings.ledger), settings.home, at=at)
+    except (SQLAlchemyError, ImportError):
+        return []
+
+
+def events(settings: Settings) -> list[Finding]:
+    """Return whether anything is missing of what was said."""
+    try:
+        known = _ledger_identity(settings.ledger)
+        return history(_engine(settings.ledger), settings, ledger="" if known is None else known.ledger)
     except (SQLAlchemyError, ImportError):
         return []
 

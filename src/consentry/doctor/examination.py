@@ -42,7 +42,8 @@ def _ledger_and_keys(settings: Settings, at: Seconds | None) -> list[Finding]:
     from consentry.doctor import asking  # noqa: PLC0415
 
     due = [] if at is None else asking.due(settings, at)
-    return [asking.ledger(settings), *keys, asking.identity(settings), deployment.second_note(settings), *due]
+    ledger = [asking.ledger(settings), *asking.events(settings)]
+    return [*ledger, *keys, asking.identity(settings), deployment.second_note(settings), *due]
 
 
 def _settings_problem(error: InputError) -> Finding:

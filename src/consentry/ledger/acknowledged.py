@@ -123,15 +123,7 @@ class _Note:
         Raises:
             IntegrityError: something was noted, and cannot be read.
         """
-        content = os.pread(self._file, _SIZE, 0)
-        notes = [note for start in (0, _APART) if (note := _read(content[start : start + _NOTE.size])) is not None]
-        if not notes and any(content):
-            raise IntegrityError(
-                "ledger-newest-damaged",
-                f"`{self._path}` cannot be read",
-                help=f"it names the newest event: see that the ledger is the newest there is, then say so: {_GO_ON}",
-            )
-        return max(notes, default=None)
+        return _newest(os.pread(self._file, _SIZE, 0), self._path)
 
     def note(self, position: int, commitment: bytes) -> None:
         """Note an event that is durable, unless a later one is noted."""
@@ -162,6 +154,29 @@ class _Note:
             file, self._file = self._file, -1
             if file >= 0:
                 os.close(file)
+
+
+def noted_in(path: Path) -> Noted | None:
+    """Return the newest event that a file names, None if it is not there or names none. It is not opened for writing.
+
+    Raises:
+        IntegrityError: something was noted, and cannot be read.
+    """
+    try:
+        return _newest(path.read_bytes()[:_SIZE], path)
+    except FileNotFoundError:
+        return None
+
+
+def _newest(content: bytes, path: Path) -> Noted | None:
+    notes = [note for start in (0, _APART) if (note := _read(content[start : start + _NOTE.size])) is not None]
+    if not notes and any(content):
+        raise IntegrityError(
+            "ledger-newest-damaged",
+            f"`{path}` cannot be read",
+            help=f"it names the newest event: see that the ledger is the newest there is, then say so: {_GO_ON}",
+        )
+    return max(notes, default=None)
 
 
 def older(message: str) -> IntegrityError:
