@@ -71,9 +71,9 @@ def events(settings: Settings) -> list[Finding]:
     """Return whether anything is missing of what was said."""
     try:
         known = _ledger_identity(settings.ledger)
-        return history(_engine(settings.ledger), settings, ledger="" if known is None else known.ledger)
-    except (SQLAlchemyError, ImportError):
-        return []
+    except (SQLAlchemyError, ConsentryError, ImportError):
+        return []  # said of the ledger itself
+    return history(_engine(settings.ledger), settings, ledger="" if known is None else known.ledger)
 
 
 def identity(settings: Settings) -> Finding:
