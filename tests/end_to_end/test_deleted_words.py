@@ -87,3 +87,4 @@ def test_shipped_sets_are_shown_while_that_is_so(ready: Terminal) -> None:
     delete_word_of(ready.home, position=position)
     text = ready.run("policy", "show", "september-2024", as_json=False)
     assert "What is in force here cannot be read" in text
+    ready.fails("ledger-documents-deleted", "policy", "show", "a-set-of-our-own")

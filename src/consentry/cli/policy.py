@@ -61,19 +61,18 @@ def read_set(name: str) -> PolicySet:
 
 def _read_any(context: Invocation, name: str) -> PolicySet:
     """Read a policy set from a file, else the one in force here under that name, else from those that are shipped."""
-    if Path(name).is_file() or not home_folder(context.home).exists():
+    asked = None if Path(name).is_file() else _asked(context)
+    if asked is None:
         return read_set(name)
-    from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
     from consentry.control_plane.in_force import withdraws  # noqa: PLC0415 - as in `list_`
 
-    asked = current()
-    if asked.is_new:
-        return read_set(name)
     try:
         desk = asked.deployment.control.desk
         known = {each.name: each for each in desk.present().state.policies}
         found = None if name not in known or withdraws(known[name]) else desk.document(known[name].digest)
     except (StateError, IntegrityError) as error:
+        if name not in shipped():
+            raise
         read = read_set(name)
         context.out.note(f"{name}: this is the shipped text. What is in force here cannot be read: {error.message}")
         return read
@@ -89,12 +88,19 @@ def _read_any(context: Invocation, name: str) -> PolicySet:
 
 def _open_first(context: Invocation) -> None:
     """Open the deployment, if there is one, before anything is watched: reading its ledger is watched by itself."""
-    if home_folder(context.home).exists():
-        from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
-
+    if (asked := _asked(context)) is not None:
         with suppress(StateError, IntegrityError):
-            if not (asked := current()).is_new:
-                asked.deployment.control.desk.present()
+            asked.deployment.control.desk.present()
+
+
+def _asked(context: Invocation) -> Any:
+    """Return what opens the deployment; None if there is none. Where no home is, nobody waits for its packages."""
+    if not home_folder(context.home).exists():
+        return None
+    from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
+
+    asked = current()
+    return None if asked.is_new else asked
 
 
 def _read_shipped(name: str, in_force: Iterable[str]) -> PolicySet:
