@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,9 @@ from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.progress import watched
 from consentry.toml_file import NotUtf8Error, TomlError, read
+
+if TYPE_CHECKING:
+    from consentry.cli.context import Context
 
 
 def read_text(name: str) -> tuple[str, str]:
@@ -93,7 +96,7 @@ def _open_first(context: Invocation) -> None:
             asked.deployment.control.desk.present()
 
 
-def _asked(context: Invocation) -> Any:
+def _asked(context: Invocation) -> Context | None:
     """Return what opens the deployment; None if there is none. Where no home is, nobody waits for its packages."""
     if not home_folder(context.home).exists():
         return None
