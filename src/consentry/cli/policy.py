@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -26,9 +26,6 @@ from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.progress import watched
 from consentry.toml_file import NotUtf8Error, TomlError, read
-
-if TYPE_CHECKING:
-    from consentry.cli.context import Context
 
 
 def read_text(name: str) -> tuple[str, str]:
@@ -72,7 +69,8 @@ def _read_any(context: Invocation, name: str) -> PolicySet:
     try:
         desk = asked.deployment.control.desk
         known = {each.name: each for each in desk.present().state.policies}
-        found = None if name not in known or withdraws(known[name]) else desk.document(known[name].digest)
+        in_force = name in known and not withdraws(known[name])
+        found: PolicySet | None = desk.document(known[name].digest) if in_force else None
     except (StateError, IntegrityError) as error:
         if name not in shipped():
             raise
@@ -96,7 +94,7 @@ def _open_first(context: Invocation) -> None:
             asked.deployment.control.desk.present()
 
 
-def _asked(context: Invocation) -> Context | None:
+def _asked(context: Invocation) -> Any:
     """Return what opens the deployment; None if there is none. Where no home is, nobody waits for its packages."""
     if not home_folder(context.home).exists():
         return None
