@@ -35,7 +35,7 @@ from consentry.corpus.population import Population, index_behind, read_people_de
 from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
 from consentry.durable import replace_file
-from consentry.errors import ChoiceError, ConsentryError, IntegrityError, StateError
+from consentry.errors import ChoiceError, ConsentryError, StateError
 from consentry.home import holding, read_identity
 from consentry.identity import IDENTITY_FILE, Identity, require_pseudonym_key, require_signing_key
 from consentry.ledger.case_events import Handle
@@ -44,15 +44,14 @@ from consentry.ledger.events import ChoiceMade, Pseudonym, made_too_late
 from consentry.ledger.objection_events import ObjectionReceived
 from consentry.ledger.postgres import migrate_postgres
 from consentry.ledger.sql import SqlLedger
-from consentry.opening import notes_of, open_ledger, recognise
+from consentry.opening import notes_of, open_ledger, recognise, require_releases
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress, Watching, unwatched
 from consentry.public_key import verify_signature
-from consentry.release.manifest import sealed_in
 from consentry.release.sealed import CheckSignature
-from consentry.release.sealing import is_sealed
 from consentry.runners.local import LocalRunner
+from consentry.runners.spark import SparkRunner
 from consentry.served_form import served_form
 from consentry.settings import SQLITE, Settings, read_settings
 from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, SealedText, TextKey
@@ -68,6 +67,7 @@ class Deployment:
     control: ControlPlane
     pseudonyms: Pseudonyms
     ledger: SqlLedger
+    runner: LocalRunner | SparkRunner
 
     def close(self) -> None:
         """Let go of the ledger, once the state is kept that is being kept."""
@@ -75,6 +75,7 @@ class Deployment:
             self.control.desk.settle()
         finally:
             self.ledger.close()
+            self.runner.close()
 
     def key_trouble(self) -> ConsentryError | None:
         """Return why this deployment could not be opened again: a key is gone, or another's. What runs has its keys."""
@@ -259,6 +260,7 @@ def open_deployment(
         ledger, key, signer, index = _belonging_together(settings, clock)
     objects = Objects(folder / "objects")
     names = Pseudonyms(key=key, index=index)
+    runner = _runner(settings)
     parts = Parts(
         home=folder,
         ledger=ledger,
@@ -267,7 +269,7 @@ def open_deployment(
         people=Population(folder / "people", index=index, key=key.for_people(), objects=objects, clock=clock),
         pseudonyms=names,
         texts=TextKey(Keys(folder / "keys"), may_create=lambda: not _any_objection(ledger)),
-        runner=LocalRunner(settings.thread_count),
+        runner=runner,
         signer=signer,
         cache_key=key.for_cache(),
         ledger_id=ledger.identity().ledger,
@@ -279,7 +281,12 @@ def open_deployment(
         boot=boot(),
         watching=watching,
     )
-    return Deployment(settings=settings, control=compose(parts), pseudonyms=names, ledger=ledger)
+    return Deployment(settings=settings, control=compose(parts), pseudonyms=names, ledger=ledger, runner=runner)
+
+
+def _runner(settings: Settings) -> LocalRunner | SparkRunner:
+    threads = LocalRunner(settings.thread_count)
+    return SparkRunner(settings.spark, here=threads) if settings.spark else threads
 
 
 def _belonging_together(
@@ -364,7 +371,7 @@ def _keys(folder: Path, ledger: SqlLedger, bound: Identity | None) -> tuple[Pseu
     key, signer = PseudonymKey(keys.pseudonym_key(create=fresh)), keys.signer(create=fresh)
     found = Identity(ledger=known.ledger, pseudonym_key=key.fingerprint(), signing_key=signer.key_id)
     if bound is None:
-        _require_releases(folder, ledger, found)
+        require_releases(folder, ledger, found=found)
     else:
         require_pseudonym_key(bound.pseudonym_key, found.pseudonym_key)
         require_signing_key(bound.signing_key, found.signing_key)
@@ -373,22 +380,6 @@ def _keys(folder: Path, ledger: SqlLedger, bound: Identity | None) -> tuple[Pseu
         replace_file(folder / IDENTITY_FILE, found.to_bytes())
     keys.publish(signer)
     return key, signer
-
-
-def _require_releases(folder: Path, ledger: SqlLedger, found: Identity) -> None:
-    """Refuse a ledger that sealed none of the releases of a home, or a key that signed none of them."""
-    releases = [*sealed_in(folder / "releases")]
-    if not releases:
-        return
-    keys = [key for key, _, _ in releases]
-    if found.signing_key not in keys:
-        require_signing_key(keys[-1], found.signing_key)
-    if not any(is_sealed(ledger, manifest, position=position) for _, manifest, position in releases):
-        raise IntegrityError(
-            "ledger-of-another-deployment",
-            f"this is ledger `{found.ledger}`, which sealed none of the releases of this home",
-            help="name the right one in `ledger_url`, or restore it from a backup",
-        )
 
 
 def _checks(signer: Ed25519Signer) -> CheckSignature:

@@ -23,6 +23,7 @@ mistakes in what was given, so that nobody has to mend one to hear of the next.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 
@@ -43,6 +44,11 @@ class ConsentryError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         return f"{place}{self.message} [{self.code}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what makes it again in another process, with its traceback's note."""
+        made = partial(type(self), help=self.help, where=self.where)
+        return made, (self.code, self.message), {"more": self.more}
 
     def to_json(self) -> dict[str, Any]:
         """Return the error as an object, for `--json` and the API; further mistakes only where there are some."""

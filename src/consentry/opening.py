@@ -17,8 +17,9 @@ from consentry.control_plane.issue_times import IssueTimes
 from consentry.control_plane.issuing import Issuing
 from consentry.control_plane.older_copy import require_newest
 from consentry.control_plane.order_desk import OrderDesk
+from consentry.errors import IntegrityError
 from consentry.home import holding, holds_deployment, read_identity, require_deployment
-from consentry.identity import Identity, require_ledger
+from consentry.identity import Identity, require_ledger, require_signing_key
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.postgres import Replica, open_postgres
 from consentry.ledger.schema import LedgerIdentity
@@ -95,3 +96,27 @@ def _bound_ledger(settings: Settings, held: ExitStack) -> SqlLedger | None:
         ledger.note_to(acknowledged := notes_of(settings, ledger))
         require_newest(folder, ledger, acknowledged=acknowledged)
     return ledger
+
+
+def require_releases(folder: Path, ledger: SqlLedger, *, found: Identity) -> None:
+    """Refuse a ledger that sealed none of the releases of a home, or a key that signed none of them.
+
+    Raises:
+        IntegrityError: it is another deployment's.
+    """
+    # Only here: who gives an order does not wait for what releases need.
+    from consentry.release.manifest import sealed_in  # noqa: PLC0415
+    from consentry.release.sealing import is_sealed  # noqa: PLC0415
+
+    releases = [*sealed_in(folder / "releases")]
+    if not releases:
+        return
+    keys = [key for key, _, _ in releases]
+    if found.signing_key not in keys:
+        require_signing_key(keys[-1], found.signing_key)
+    if not any(is_sealed(ledger, manifest, position=position) for _, manifest, position in releases):
+        raise IntegrityError(
+            "ledger-of-another-deployment",
+            f"this is ledger `{found.ledger}`, which sealed none of the releases of this home",
+            help="name the right one in `ledger_url`, or restore it from a backup",
+        )

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -42,6 +43,7 @@ FOR_ALL = frozenset(
         "ledger_timeout_s",
         "group_commit_window_ms",
         "threads",
+        "spark",
         "log_level",
         "log_format",
         "webhook_private",
@@ -73,6 +75,12 @@ def _known_store(url: str) -> str:
     if url and not url.startswith(_STORES):
         raise ValueError("must start with " + " or ".join(f"`{store}`" for store in _STORES))
     return url
+
+
+def _known_master(master: str) -> str:
+    if master and not re.fullmatch(r"local(\[[\d*,]+\])?|yarn|(spark|k8s|sc)://\S+", master):
+        raise ValueError("must be a Spark master, such as `local[4]`, `spark://HOST:7077`, `yarn` or `sc://HOST`")
+    return master
 
 
 def _absolute(path: str) -> str:
@@ -131,6 +139,11 @@ class Settings(BaseModel):
     )
     threads: int = Field(
         default=0, ge=0, le=1024, description="Threads that decide items. 0: as many as this process may use cores."
+    )
+    spark: Annotated[str, AfterValidator(_known_master)] = Field(
+        default="",
+        description="The Spark that goes over the items instead of these threads: `local[4]`, `spark://HOST:7077`, "
+        "`yarn`, `k8s://…`, or `sc://HOST` for Spark Connect ([Spark](spark.md)). Empty: none.",
     )
     site_name: str = Field(
         default="Consentry", min_length=1, max_length=60, description="What the pages call this platform."

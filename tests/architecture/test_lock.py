@@ -73,7 +73,7 @@ def test_extras_agree_with_each_other() -> None:
 
 
 def test_the_doctor_and_run_know_the_extras() -> None:
-    assert {name: [extra.requirement] for name, extra in EXTRAS.items()} == OPTIONAL
+    assert {name: [*extra.requirements] for name, extra in EXTRAS.items()} == OPTIONAL
     script = (ROOT / "run").read_text("utf-8")
     (known,) = re.findall(r"^extras='([a-z ]+)'", script, re.MULTILINE)
     assert set(known.split()) == set(OPTIONAL)

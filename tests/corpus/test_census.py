@@ -41,7 +41,7 @@ def test_counts_by_class(sizes: tuple[int, ...]) -> None:
     seats, kinds, members = 50, 4, 7
     codes = np.random.default_rng(0).integers(0, members, seats).astype(np.uint16)
     files = [sidecar(rows, seats=seats, kinds=kinds, seed=seed) for seed, rows in enumerate(sizes)]
-    found = census.take(files, codes, classes=members, width=kinds, threads=LocalRunner(2))
+    found = census.take(files, codes, classes=members, width=kinds, runner=LocalRunner(2))
     expected: Counter[tuple[int, int]] = Counter()
     for file in files:
         expected.update(zip(codes[file.person].tolist(), file.klass.tolist(), strict=True))
@@ -68,9 +68,9 @@ def test_a_census_carried_on_is_one_taken_anew(moving: int, members: int) -> Non
     new = np.concatenate([old, [members - 1, 0]]).astype(np.uint32)
     new[rng.permutation(seats)[:moving]] = members - 1
     pool = LocalRunner(2)
-    counted = census.take(files, old, classes=before, width=kinds, threads=pool)
+    counted = census.take(files, old, classes=before, width=kinds, runner=pool)
     carried = census.carried_on(counted, files, codes=new, classes=members, threads=pool)
-    anew = census.take(files, new, classes=members, width=kinds, threads=pool)
+    anew = census.take(files, new, classes=members, width=kinds, runner=pool)
     assert carried is not None
     assert np.array_equal(carried.files, anew.files)
     assert carried.involving == anew.involving
@@ -80,7 +80,7 @@ def test_a_census_carried_on_is_one_taken_anew(moving: int, members: int) -> Non
 def test_a_census_is_not_carried_on_if_many_moved() -> None:
     files = [posted(50, seats=10, kinds=2, seed=1)]
     codes = np.zeros(10, dtype=np.uint16)
-    counted = census.take(files, codes, classes=2, width=2, threads=LocalRunner(1))
+    counted = census.take(files, codes, classes=2, width=2, runner=LocalRunner(1))
     moved = codes.copy()
     moved[3] = 1
     assert census.carried_on(counted, files, codes=moved, classes=2, threads=LocalRunner(1)) is None
@@ -90,4 +90,4 @@ def test_a_census_is_not_carried_on_if_many_moved() -> None:
 def test_a_row_that_names_nobody_is_refused() -> None:
     file = sidecar(20, seats=10, kinds=2, seed=1)
     with pytest.raises(IntegrityError, match="people or classes that are not there"):
-        census.take([file], np.zeros(9, dtype=np.uint16), classes=1, width=2, threads=LocalRunner(1))
+        census.take([file], np.zeros(9, dtype=np.uint16), classes=1, width=2, runner=LocalRunner(1))

@@ -14,7 +14,7 @@ SOURCE = ROOT / "src" / "consentry"
 PAGE = ROOT / "docs" / "errors.md"
 
 DIRECT = re.compile(
-    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|home|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|account|accounts|access|sign-in|destruction|checkpoint|consumption|loader|objection|receipt|public|system|internal|statement|download|form|proposal|person|list|idempotency|webhook|decision|platform|platforms|trainer)"
+    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|home|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|account|accounts|access|sign-in|destruction|checkpoint|consumption|loader|objection|receipt|public|system|internal|statement|download|form|proposal|person|list|idempotency|webhook|decision|platform|platforms|trainer|runner)"
     r"(-[a-z0-9]+)+"
 )
 NOT_CODES = {

@@ -26,6 +26,7 @@ NOT_RUN = {
     ],
     "docs/platforms.md": ["it runs until it is stopped"],
     "docs/serving.md": ["it runs until it is stopped"],
+    "docs/spark.md": ["needs Spark; ./run test spark does"],
     "docs/training.md": [
         "installs into an environment of the reader's",
         "needs PyTorch and a control plane; tests/train trains like this",

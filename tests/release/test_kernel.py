@@ -86,7 +86,7 @@ def decide_file(sidecar: Sidecar, look: Tables) -> FileDecision:
     seats = by_seat(look, count=True)
     spans = [decide_span(sidecar, start, stop=stop, look=look, seats=seats) for start, stop in halves]
     counted = census.take(
-        [sidecar], look.person_class, classes=look.first_cell.size, width=look.width, threads=LocalRunner(1)
+        [sidecar], look.person_class, classes=look.first_cell.size, width=look.width, runner=LocalRunner(1)
     )
     return finish_file(sidecar, spans, census=counted.files[0], look=look)
 

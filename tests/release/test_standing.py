@@ -132,9 +132,7 @@ def version_of(sidecar: Sidecar) -> Version:
 
 def counted(kept: KeptCensus | None, files: Files, classes: PersonClasses) -> KeptCensus:
     def count(sidecars: Sequence[Sidecar]) -> census.Census:
-        return census.take(
-            sidecars, classes.codes, classes=len(classes.members), width=len(files.items), threads=RUNNER
-        )
+        return census.take(sidecars, classes.codes, classes=len(classes.members), width=len(files.items), runner=RUNNER)
 
     with patch.object(Sidecar, "version", version_of):
         return kept_census.brought_up_to_date(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.wording import require_handle
@@ -26,7 +26,7 @@ from consentry.policy.jurisdictions import DECISIONS_BEGIN, boundaries
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
-from consentry.progress import Progress, watched_work
+from consentry.progress import Progress
 from consentry.release import builder, plan, sealing
 from consentry.release.basis import Basis, only_moved, rules_for
 from consentry.stages import stage
@@ -42,24 +42,6 @@ class _Decided(NamedTuple):
     document: Digest
     orders: tuple[Rule, ...]
     draft: builder.Draft
-
-
-_Task = TypeVar("_Task")
-_Result = TypeVar("_Result")
-
-
-class _Watched(NamedTuple):
-    """A runner that says how much of a corpus is counted."""
-
-    runner: builder.Runner
-    progress: Progress | None
-
-    def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
-        """Return work(task) for every task, in order."""
-        pending = list(tasks)
-        if self.progress is not None:
-            self.progress.begin("counting", total=len(pending), unit="parts")
-        return self.runner.map(watched_work(work, self.progress), pending)
 
 
 _Kind = tuple[Digest, tuple[Path, ...], Purpose, Digest, tuple[Rule, ...]]
@@ -199,8 +181,14 @@ class Drafts:
 
         def count(sidecars: Sequence[Sidecar]) -> census.Census:
             with self.desk.parts.watching() as progress:
-                threads = _Watched(runner, progress)
-                return census.take(sidecars, classes.codes, classes=len(classes.members), width=width, threads=threads)
+                return census.take(
+                    sidecars,
+                    classes.codes,
+                    classes=len(classes.members),
+                    width=width,
+                    runner=runner,
+                    progress=progress,
+                )
 
         self._counted = found = kept_census.brought_up_to_date(
             self._counted, corpus.sidecars, classes=classes, width=width, threads=runner, count=count

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from consentry.corpus.sidecar import Sidecar, gathered
+from consentry.progress import Progress
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -34,6 +34,16 @@ class Threads(Protocol):
 
     def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
         """Return work(task) for every task, in order."""
+        ...
+
+
+class Anywhere(Protocol):
+    """Runs the same function over many tasks, which may be on other machines: it changes nothing here."""
+
+    def each(
+        self, work: Callable[[_Task], _Result], tasks: Iterable[_Task], *, took: Callable[[_Task, _Result], None]
+    ) -> None:
+        """Call took(task, work(task)) here for every task, one at a time, in any order."""
         ...
 
 
@@ -61,7 +71,51 @@ class Census:
         return counts
 
 
-def take(sidecars: Sequence[Sidecar], codes: Codes, *, classes: int, width: int, threads: Threads) -> Census:
+class _Span(NamedTuple):
+    """Rows [start, stop) of a file, which is the n-th."""
+
+    nth: int
+    sidecar: Sidecar
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """Counts the items of a span by class."""
+
+    codes: Codes
+    classes: int
+    width: int
+
+    def __call__(self, span: _Span) -> Counts:
+        sidecar, cell_count = span.sidecar, self.classes * self.width
+        # Where there are more cells than rows in a chunk, adding up the counts of each would cost more than counting.
+        step = _SPAN_ROWS if cell_count > _CHUNK_ROWS else _CHUNK_ROWS
+        class_of = pa.array(self.codes)
+        person, klass = np.asarray(sidecar.person), np.asarray(sidecar.klass)
+        cells = np.empty(min(step, span.stop - span.start), dtype=np.intp)
+        counts = np.zeros(cell_count, dtype=np.int64)
+        for first in range(span.start, span.stop, step):
+            rows = slice(first, min(first + step, span.stop))
+            sidecar.check_range(rows, seats=self.codes.size, classes=self.width)
+            part = cells[: rows.stop - first]
+            np.multiply(gathered(class_of, person[rows]), self.width, out=part, dtype=np.intp)
+            part += klass[rows]
+            counts += np.bincount(part, minlength=cell_count)
+        sidecar.let_go()
+        return counts
+
+
+def take(
+    sidecars: Sequence[Sidecar],
+    codes: Codes,
+    *,
+    classes: int,
+    width: int,
+    runner: Anywhere,
+    progress: Progress | None = None,
+) -> Census:
     """Count the items of all files.
 
     Args:
@@ -69,37 +123,24 @@ def take(sidecars: Sequence[Sidecar], codes: Codes, *, classes: int, width: int,
         codes: the class of every seat.
         classes: number of person classes.
         width: number of item classes.
-        threads: where the work is done.
+        runner: where the work is done.
+        progress: told how much of it is.
     """
     spans = [
-        (index, start, min(start + _SPAN_ROWS, sidecar.rows))
+        _Span(index, sidecar, start, min(start + _SPAN_ROWS, sidecar.rows))
         for index, sidecar in enumerate(sidecars)
         for start in range(0, sidecar.rows, _SPAN_ROWS)
     ]
-    class_of = pa.array(codes)
     files = np.zeros((len(sidecars), classes * width), dtype=np.int64)
-    adding = Lock()
-    # Where there are more cells than rows in a chunk, adding up the counts of each chunk would cost more than counting.
-    step = _SPAN_ROWS if classes * width > _CHUNK_ROWS else _CHUNK_ROWS
+    if progress is not None:
+        progress.begin("counting", total=len(spans), unit="parts")
 
-    def count(span: tuple[int, int, int]) -> None:
-        index, start, stop = span
-        sidecar = sidecars[index]
-        person, klass = np.asarray(sidecar.person), np.asarray(sidecar.klass)
-        cells = np.empty(min(step, stop - start), dtype=np.intp)
-        counts = np.zeros(classes * width, dtype=np.int64)
-        for first in range(start, stop, step):
-            rows = slice(first, min(first + step, stop))
-            sidecar.check_range(rows, seats=codes.size, classes=width)
-            part = cells[: rows.stop - first]
-            np.multiply(gathered(class_of, person[rows]), width, out=part, dtype=np.intp)
-            part += klass[rows]
-            counts += np.bincount(part, minlength=counts.size)
-        sidecar.let_go()
-        with adding:
-            files[index] += counts
+    def took(span: _Span, counts: Counts) -> None:
+        files[span.nth] += counts
+        if progress is not None:
+            progress(1)
 
-    threads.map(count, spans)
+    runner.each(_Counting(codes, classes, width), spans, took=took)
     return Census(
         files=files.reshape(len(sidecars), classes, width),
         codes=codes,

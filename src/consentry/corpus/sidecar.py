@@ -141,6 +141,10 @@ class Sidecar:
     posting_row: U32
     oddities: Oddities
 
+    def __reduce__(self) -> tuple[Callable[[Path, FilePin, ClassesPin], Sidecar], tuple[Path, FilePin, ClassesPin]]:
+        """Pickle where it lies and what it is of, not what it holds: another process maps it as this one did."""
+        return _mapped_again, (self.folder, self.pin, self.classes)
+
     @property
     def rows(self) -> int:
         """Number of items in the file."""
@@ -252,6 +256,22 @@ def load(folder: Path) -> Sidecar:
             f"the sidecar in `{folder}` is missing or damaged",
             help="register the corpus again: consentry corpus register DESCRIPTOR",
         ) from error
+
+
+def _mapped_again(folder: Path, pin: FilePin, classes: ClassesPin) -> Sidecar:
+    """Map a sidecar that another process has mapped, maybe on another machine.
+
+    Raises:
+        ConflictError: there is none, or one of another file or other item classes has taken its place.
+    """
+    found = load(folder)
+    if (found.pin, found.classes) != (pin, classes):
+        raise ConflictError(
+            "corpus-sidecar-replaced",
+            f"the sidecar of `{pin.path}` was built anew meanwhile",
+            help="try again: the next attempt reads the new one",
+        )
+    return found
 
 
 def seats_of_sidecar(folder: Path) -> int:

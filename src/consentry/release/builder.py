@@ -55,9 +55,10 @@ from consentry.release.manifest import (
     pre_authentication,
 )
 from consentry.release.roaring import Bits, cardinality, serialize
-from consentry.release.seat_tables import by_seat
+from consentry.release.seat_tables import SeatTables, by_seat
 from consentry.release.staging import staged
 from consentry.release.standing import Difference, difference
+from consentry.release.tables import Tables
 from consentry.transparency.signed_document import Signer
 
 _Task = TypeVar("_Task")
@@ -66,10 +67,20 @@ Progress = Callable[[int], None]
 
 
 class Runner(Protocol):
-    """Runs the same function over many tasks, somewhere. Order is kept; the first error is raised."""
+    """Runs the same function over many tasks. The first error is raised, and what was not begun is dropped."""
 
     def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
-        """Return work(task) for every task, in order."""
+        """Return work(task) for every task, in order. All of it is done in this process, which it may change."""
+        ...
+
+    def each(
+        self, work: Callable[[_Task], _Result], tasks: Iterable[_Task], *, took: Callable[[_Task, _Result], None]
+    ) -> None:
+        """Call took(task, work(task)) for every task, one at a time, in any order.
+
+        `took` is called in this process. The work may be done on other machines: it changes nothing here, and it, its
+        tasks and its results can be pickled.
+        """
         ...
 
 
@@ -152,30 +163,50 @@ def decide(
     return Draft(basis=basis, files=files, words=worded.words, tally=worded.words.shown(file.tally for file in files))
 
 
+class _Span(NamedTuple):
+    """Rows [start, stop) of a file, which is the n-th."""
+
+    nth: int
+    sidecar: Sidecar
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Owners:
+    """Decides the items of a span as far as their owners do."""
+
+    look: Tables
+    seats: SeatTables
+
+    def __call__(self, span: _Span) -> SpanResult:
+        result = decide_span(span.sidecar, span.start, stop=span.stop, look=self.look, seats=self.seats)
+        span.sidecar.let_go()
+        return result
+
+
 def _by_owner(
     sidecars: Sequence[Sidecar], basis: Basis, *, runner: Runner, progress: Progress | None, but: Collection[int]
 ) -> dict[int, list[SpanResult]]:
     """Decide all items of the files that are not in `but` as far as their owners do."""
     spans = [
-        (index, start, stop)
+        _Span(index, sidecar, start, stop)
         for index, sidecar in enumerate(sidecars)
         if index not in but
         for start, stop in spans_of(sidecar.rows)
     ]
-    seats = by_seat(basis.look, count=True) if spans else None
+    found: dict[tuple[int, int], SpanResult] = {}
 
-    def decide_one(span: tuple[int, int, int]) -> SpanResult:
-        index, start, stop = span
-        assert seats is not None
-        result = decide_span(sidecars[index], start, stop=stop, look=basis.look, seats=seats)
-        sidecars[index].let_go()
+    def took(span: _Span, result: SpanResult) -> None:
+        found[span.nth, span.start] = result
         if progress is not None:
-            progress(stop - start)
-        return result
+            progress(span.stop - span.start)
 
+    if spans:
+        runner.each(_Owners(basis.look, by_seat(basis.look, count=True)), spans, took=took)
     by_file: dict[int, list[SpanResult]] = {index: [] for index in range(len(sidecars))}
-    for (index, _, _), result in zip(spans, runner.map(decide_one, spans), strict=True):
-        by_file[index].append(result)
+    for span in spans:
+        by_file[span.nth].append(found[span.nth, span.start])
     return by_file
 
 

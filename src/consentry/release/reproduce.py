@@ -78,7 +78,7 @@ def reproduce(
         progress: called with the number of items decided since the last call.
     """
     classes = basis.knowledge.classes
-    counted = census.take(sidecars, classes.codes, classes=len(classes.members), width=len(basis.items), threads=runner)
+    counted = census.take(sidecars, classes.codes, classes=len(classes.members), width=len(basis.items), runner=runner)
     draft = builder.decide(sidecars, basis, census=counted, runner=runner, progress=progress)
     made = builder.content(draft, sidecars, runner=runner)
     same_bits = made.exclusions == release.read(EXCLUSIONS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from threading import Lock
 from typing import TypeVar
 
 _Task = TypeVar("_Task")
@@ -29,3 +30,19 @@ class LocalRunner:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+
+    def each(
+        self, work: Callable[[_Task], _Result], tasks: Iterable[_Task], *, took: Callable[[_Task, _Result], None]
+    ) -> None:
+        """Call took(task, work(task)) for every task, one at a time, in any order."""
+        taking = Lock()
+
+        def one(task: _Task) -> None:
+            result = work(task)
+            with taking:
+                took(task, result)
+
+        self.map(one, tasks)
+
+    def close(self) -> None:
+        """Do nothing: no thread outlives the call that began it."""
