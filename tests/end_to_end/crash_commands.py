@@ -29,7 +29,7 @@ class Killed:
 
 _OPENED = (f"case open ico --title x {PAPER} {BY}",)
 _SUSPENDED = (f"suspend --case ico --area UK --origin authority-request {PAPER}",)
-_CONDITION = f"case condition add ico window --title x --owner product {BY}"
+_CONDITION = f"case condition add ico window --title x --owner product --due 2030-01-31 {BY}"
 _REVIEWED = (*_SUSPENDED, f"case review ico {BY}")
 _LENT = (f"release withdraw {{r}} --reason x {BY} --yes", "copy {f}/items {o}/copy")
 _TRAINED = ("model register m --release {r}",)

@@ -13,13 +13,16 @@ from end_to_end.terminal import Terminal, ready, terminal
 __all__ = ["ready", "terminal"]
 
 BY = ("--by", "ann")
+DUE = ("--due", "2066-06-30")
 REFERENCE = ("--reference", "letter")
 
 
 @pytest.fixture
 def suspended(ready: Terminal) -> Terminal:
     ready.run("suspend", "--case", "ico", "--area", "UK", "--origin", "authority-request", *REFERENCE)
-    ready.run("case", "condition", "add", "ico", "window", "--title", "a longer window", "--owner", "product", *BY)
+    ready.run(
+        "case", "condition", "add", "ico", "window", "--title", "a longer window", "--owner", "product", *DUE, *BY
+    )
     ready.run("case", "notice", "ico", "n-1", "--days", 0, *BY)
     return ready
 
@@ -89,7 +92,7 @@ def test_what_takes_two_people_ends_with_3_for_the_first(suspended: Terminal) ->
 
 def test_a_check_and_its_words(suspended: Terminal) -> None:
     add = ("case", "condition", "add", "ico")
-    named = ("--title", "x", "--owner", "legal", "--policy", "september-2024", *BY)
+    named = ("--title", "x", "--owner", "legal", *DUE, "--policy", "september-2024", *BY)
     assert suspended.run(*add, "minors", *named, "--check", "no-minors")["met"]
     window = ("--parameter", "from=2024-05-07", "--parameter", "before=2024-08-02")
     assert suspended.run(*add, "dates", *named, "--check", "date-window", *window)["met"]
@@ -109,6 +112,7 @@ def test_a_check_and_its_words(suspended: Terminal) -> None:
 def test_a_condition_that_is_overdue_is_pointed_out_until_there_is_evidence(suspended: Terminal) -> None:
     (suspended.folder / "evidence.txt").write_text("a form of two steps", "utf-8")
     add = ("case", "condition", "add", "ico", "form", "--title", "a simpler form", "--owner", "product")
+    suspended.run(*add, *BY, status=2)
     text = suspended.run(*add, "--due", "2024-09-18", *BY, as_json=False)
     assert "Condition form was due 2024-09-18, which is over." in text
     later = ("case", "condition", "add", "ico", "later", "--title", "x", "--owner", "product", "--due", "2999-01-01")

@@ -173,6 +173,7 @@ def test_bad_input_is_refused_and_says_why(place: tuple[Path, Deployment]) -> No
     refused("case-condition-unknown", lambda: control.conditions.meet(CASE, "x", evidence=b"x", by="ann"))
     refused("case-condition-unknown", lambda: control.conditions.reopen(CASE, "x", reason="y", by="ann"))
     refused("case-condition-name", lambda: control.conditions.add(condition("No Minors")))
+    refused("case-condition-undated", lambda: control.conditions.add(replace(condition("x"), due=None)))
     refused("case-check-unknown", lambda: control.conditions.add(condition("x", check="no-miners")))
     refused("case-check-policy", lambda: control.conditions.add(condition("x", check="no-minors", policy=None)))
     refused("case-notice", lambda: control.cases.require_notice(CASE, "n-1", days=-1, by="ann"))

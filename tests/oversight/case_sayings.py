@@ -38,7 +38,7 @@ WINDOW = ConditionAdded(
     by="ann",
 )  # fmt: skip
 MINORS = ConditionAdded(
-    case="c", condition="minors", title="no minors", owner="bob", due=None, check="no-minors", policy="p",
+    case="c", condition="minors", title="no minors", owner="bob", due=4_000_000_000, check="no-minors", policy="p",
     parameters=(), by="ann",
 )  # fmt: skip
 MET = ConditionMet(case="c", condition="window", evidence=DOCUMENT, by="bob")

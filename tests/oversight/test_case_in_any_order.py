@@ -127,7 +127,7 @@ class Staff(RuleBasedStateMachine):
         if name not in self.met:
             self.change(
                 ConditionAdded(
-                    case="c", condition=name, title=name, owner="ann", due=None, check=None, policy=None,
+                    case="c", condition=name, title=name, owner="ann", due=4_000_000_000, check=None, policy=None,
                     parameters=(), by="ann",
                 )
             )  # fmt: skip

@@ -37,7 +37,7 @@ from ledger.sayings import event
 OPENED = CaseOpened(case="c", title="UK posts", reference="letter", by="ann")
 WRONG = NoticeRequired(case="c", notice="wrnog", days=30, by="ann")
 CONDITION = ConditionAdded(
-    case="c", condition="window", title="a longer window", owner="ann", due=None, check=None, policy=None,
+    case="c", condition="window", title="a longer window", owner="ann", due=4_000_000_000, check=None, policy=None,
     parameters=(), by="ann",
 )  # fmt: skip
 BINDING = (Origin.COURT_UNDERTAKING, Origin.BINDING_ORDER, Origin.AUTHORITY)

@@ -124,8 +124,8 @@ def test_a_case_of_several_jurisdictions_tells_each_only_its_part(scene: Scene) 
     suspend(scene.control, "both", "EEA", "UK", reference="letter from Wilmslow")
     scene.control.conditions.add(
         ConditionAdded(
-            case="both", condition="window", title="Brazilian window", owner="anna", due=None, check=None, policy=None,
-            parameters=(), by="anna",
+            case="both", condition="window", title="Brazilian window", owner="anna", due=4_000_000_000,
+            check=None, policy=None, parameters=(), by="anna",
         )
     )  # fmt: skip
     answer = scene.visitor("ico").get("/authority/cases/both")

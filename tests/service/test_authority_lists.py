@@ -28,8 +28,8 @@ _DUE = 2_000_000_000
 
 def condition(case: str, name: str) -> ConditionAdded:
     return ConditionAdded(
-        case=case, condition=name, title=f"The window of {case}", owner="olga", due=None, check=None, policy=None,
-        parameters=(), by="olga",
+        case=case, condition=name, title=f"The window of {case}", owner="olga", due=4_000_000_000, check=None,
+        policy=None, parameters=(), by="olga",
     )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from service.at_work import PEOPLE
 from service.clients import as_, program, refused, there
 from service.staff import Office
 
+DUE = 4_000_000_000
+
 
 def test_a_case_is_raised_met_approved_by_two_and_lifted(own: Office) -> None:
     with as_(own, "olga", "paul", "mel") as (olga, paul, mel):
@@ -24,11 +26,11 @@ def test_a_case_is_raised_met_approved_by_two_and_lifted(own: Office) -> None:
         with refused("access-denied"):
             mel.begin_review("ico")
         olga.begin_review("ico")
-        olga.set_condition("ico", "clearer", title="a clearer form", owner="olga")
+        olga.set_condition("ico", "clearer", title="a clearer form", owner="olga", due=DUE)
         with refused("case-condition-known"):
-            olga.set_condition("ico", "clearer", title="a clearer form", owner="olga")
+            olga.set_condition("ico", "clearer", title="a clearer form", owner="olga", due=DUE)
         with refused("case-check-unknown"):
-            olga.set_condition("ico", "asks", title="asks little", owner="olga", check="asks-little")
+            olga.set_condition("ico", "asks", title="asks little", owner="olga", due=DUE, check="asks-little")
         with refused("case-not-ready"):
             olga.approve_lifting("ico")
         assert olga.meet_condition("ico", "clearer", document=b"%PDF-1.7 \xff")["conditions"][0]["met"]
@@ -93,7 +95,7 @@ def test_a_requirement_is_corrected_by_one_before_an_approval_and_by_two_after_i
             olga.correct_notice("ico", "wrong", days=30, reason="mistyped")
         assert olga.correct_notice("ico", "wrnog", days=30, reason="mistyped")["done"]
         assert olga.case("ico")["notices"] == {"wrnog": 30}
-        olga.set_condition("ico", "clearer", title="a clearer form", owner="olga")
+        olga.set_condition("ico", "clearer", title="a clearer form", owner="olga", due=DUE)
         assert olga.take_back_condition("ico", "clearer", reason="of another case")["by"] == ["olga"]
         paul.approve_lifting("ico")
         assert not olga.correct_notice("ico", "wrnog", days=None, reason="mistyped")["done"]
@@ -150,7 +152,7 @@ def test_narrowing_and_withdrawing_take_two_and_prohibiting_one(own: Office) -> 
 
 def test_a_step_that_is_sent_again_is_done_once(own: Office) -> None:
     own.deployment.control.cases.open("ico", title="a concern", reference="letter", by="olga")
-    body = {"condition": "clearer", "title": "a clearer form", "owner": "olga"}
+    body = {"condition": "clearer", "title": "a clearer form", "owner": "olga", "due": DUE}
     olga, answers = own.visitor("olga"), []
     for key in ("k-1", "k-1", "k-2"):
         cookie = {"cookie": f"{COOKIE}={olga.cookies[COOKIE]}", "sec-fetch-site": "none", "idempotency-key": key}

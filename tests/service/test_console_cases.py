@@ -241,7 +241,10 @@ def test_what_was_required_by_mistake_is_corrected_with_a_reason_and_by_two_once
     assert "has to be told again" in words(too_long)
     assert olga.post(f"{case}/notices", {"notice": "wrnog", "days": "30"}).status_code == 303
     condition = {"condition": "clear", "condition_title": "a clear notice", "owner": "olga"}
-    assert olga.post(f"{case}/conditions", condition).status_code == 303
+    undated = olga.post(f"{case}/conditions", condition)
+    assert undated.status_code == 422
+    assert "The day it is due is missing." in words(undated)
+    assert olga.post(f"{case}/conditions", {**condition, "due": "2066-06-30"}).status_code == 303
     shown = olga.get(case).text
     assert f'action="{case}/notices/wrnog/correct"' in shown
     assert f'action="{case}/conditions/clear/take-back"' in shown

@@ -26,7 +26,14 @@ CASES = ("one", "two")
 
 
 def _condition(case: str, name: str, **more: Any) -> ConditionAdded:
-    given: dict[str, Any] = {"title": "Asked", "owner": "olga", "due": None, "check": None, "policy": None, **more}
+    given: dict[str, Any] = {
+        "title": "Asked",
+        "owner": "olga",
+        "due": 4_000_000_000,
+        "check": None,
+        "policy": None,
+        **more,
+    }
     given.setdefault("parameters", ())
     return ConditionAdded(case=case, condition=name, by="olga", **given)
 

@@ -25,7 +25,10 @@ def condition(own: Office) -> None:
     olga = own.visitor("olga")
     for path, form in (
         ("/console/open-case", {"case": "ico", "title": "a concern", "reference": "letter"}),
-        ("/console/cases/ico/conditions", {"condition": "clear", "condition_title": "a notice", "owner": "olga"}),
+        (
+            "/console/cases/ico/conditions",
+            {"condition": "clear", "condition_title": "a notice", "owner": "olga", "due": "2066-06-30"},
+        ),
     ):
         assert olga.post(path, form).status_code == 303
 

@@ -45,8 +45,8 @@ def own() -> Iterator[Office]:
         )
         control.conditions.add(
             ConditionAdded(
-                case=CASE, condition="deleted", title="The posts of May are gone", owner="olga", due=None, check=None,
-                policy=None, parameters=(), by="olga",
+                case=CASE, condition="deleted", title="The posts of May are gone", owner="olga", due=4_000_000_000,
+                check=None, policy=None, parameters=(), by="olga",
             )
         )  # fmt: skip
         control.conditions.meet(CASE, "deleted", evidence=EVIDENCE.encode(), by="olga")

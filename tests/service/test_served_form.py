@@ -88,7 +88,7 @@ def a_case_with_a_check(deployment: Deployment) -> list[str]:
             condition="steps",
             title="simpler objection",
             owner="olga",
-            due=None,
+            due=4_000_000_000,
             check="objection-steps",
             policy=None,
             parameters=("2",),

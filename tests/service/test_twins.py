@@ -42,7 +42,7 @@ def place() -> Iterator[Office]:
         conditions = made.deployment.control.conditions
         conditions.add(
             ConditionAdded(
-                case=CASE, condition="deleted", title="They are gone", owner="olga", due=None, check=None,
+                case=CASE, condition="deleted", title="They are gone", owner="olga", due=4_000_000_000, check=None,
                 policy=None, parameters=(), by="olga",
             )
         )  # fmt: skip

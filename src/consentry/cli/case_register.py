@@ -33,7 +33,7 @@ def condition() -> None:
 @click.argument("name")
 @click.option("--title", required=True, metavar="TEXT", help="What was undertaken, in a line.")
 @click.option("--owner", required=True, metavar="HANDLE", help="Who sees to it.")
-@click.option("--due", type=read_last_moment, metavar="TIME", help=_DUE)
+@click.option("--due", type=read_last_moment, required=True, metavar="TIME", help=_DUE)
 @click.option("--check", type=click.Choice(list(CHECKS)), help="A check of the live system, instead of evidence.")
 @click.option("--policy", metavar="NAME", help="The policy set in force that the check looks at.")
 @click.option(
@@ -51,7 +51,7 @@ def add(
     name: str,
     title: str,
     owner: str,
-    due: int | None,
+    due: int,
     check: str | None,
     policy: str | None,
     parameters: tuple[str, ...],
@@ -80,9 +80,9 @@ def add(
     _note_past(context, due, what=f"Condition {name}")
 
 
-def _note_past(context: Context, due: int | None, *, what: str) -> None:
+def _note_past(context: Context, due: int, *, what: str) -> None:
     """Point out a day that is over: what happened may be written down late, and a slip of the pen looks the same."""
-    if due is not None and due < now():
+    if due < now():
         context.out.note(f"{what} was due {day(due)}, which is over.")
 
 

@@ -78,9 +78,9 @@ class ForOversight(Connection):
         """Begin the review of a case."""
         return self._write(address("/v1/cases/{}/review", case), WholeCase, {})
 
-    def set_condition(self, case: str, condition: str, *, title: str, owner: str, **more: Any) -> WholeCase:
-        """Set a condition: also `due`, or `check` with `policy` and `parameters`."""
-        body = {"condition": condition, "title": title, "owner": owner, **more}
+    def set_condition(self, case: str, condition: str, *, title: str, owner: str, due: int, **more: Any) -> WholeCase:
+        """Set a condition, which is due at a time: also `check` with `policy` and `parameters`."""
+        body = {"condition": condition, "title": title, "owner": owner, "due": due, **more}
         return self._write(address("/v1/cases/{}/conditions", case), WholeCase, body)
 
     def meet_condition(self, case: str, condition: str, *, text: str | None = None, document: bytes = b"") -> WholeCase:

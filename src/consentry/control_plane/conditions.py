@@ -47,13 +47,19 @@ class ConditionVerbs:
         """Add a condition to a case.
 
         Raises:
-            InputError: no name, or a check that could never be run.
+            InputError: no name, no day it is due, or a check that could never be run.
             ConflictError: the case has a condition of this name.
         """
         require_handle(body.by)
         require_handle(body.owner)
         require_texts(title=body.title)
         require_name(body.condition, "condition", code="case-condition-name")
+        if body.due is None:
+            raise InputError(
+                "case-condition-undated",
+                f"nobody says until when `{body.condition}` is due",
+                help="name a day: what nobody waits for is not done",
+            )
         if body.check is not None:
             require_check(body.check, body.parameters, policy=body.policy)
 

@@ -72,7 +72,7 @@ class ReviewBegun(PlainBody):
 class ConditionAdded(PlainBody):
     """What has to be so before the case can be lifted. `check` is a check by name, None if evidence is given instead.
 
-    `policy` is the policy set that the check looks at.
+    `policy` is the policy set that the check looks at. `due` is None only in events of before a day had to be named.
     """
 
     KIND: ClassVar[str] = "condition.added"

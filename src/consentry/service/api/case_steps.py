@@ -78,7 +78,7 @@ class NewCondition(Body):
     condition: Word
     title: Line
     owner: Word = Field(description="The handle of who sees to it.")
-    due: Moment | None = None
+    due: Moment
     check: Word | None = Field(default=None, description="Run at every attempt to lift, instead of evidence.")
     policy: Word | None = Field(default=None, description="The policy set that the check looks at.")
     parameters: Annotated[tuple[Line, ...], Field(max_length=20)] = ()

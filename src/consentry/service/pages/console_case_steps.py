@@ -16,7 +16,7 @@ from consentry.ledger.case_events import ConditionAdded
 from consentry.oversight.case import Obstacle
 from consentry.service.gate import Control
 from consentry.service.pages.console_cases import show
-from consentry.service.pages.console_frame import Staff, day_of, kept, said
+from consentry.service.pages.console_frame import Staff, kept, said
 from consentry.service.pages.console_frame import required_day as required
 
 ROUTER = APIRouter()
@@ -64,7 +64,7 @@ def add_condition(
             condition=condition.strip(),
             title=condition_title.strip(),
             owner=owner.strip(),
-            due=day_of(due, what="day it is due", end=True),
+            due=required(due, what="day it is due"),
             check=check or None,
             policy=(policy or None) if check else None,
             parameters=tuple(parameters.split()) if check else (),
