@@ -316,7 +316,7 @@ class LeaseVerbs:
         The newest word counts. Said again, it is not noted again.
 
         Raises:
-            StateError: the lease is over. It is noted as quarantined, and counts for nothing.
+            StateError: it is over, or overtaken (`Leases.require_turn`). Noted as quarantined, it counts for nothing.
         """
         if not content.startswith(_DIGEST) or not name or step < 0:
             raise InputError(
@@ -331,6 +331,7 @@ class LeaseVerbs:
                 try:
                     if not quarantined:
                         self.living(lease)
+                        self.desk.newest.overseen.leases.require_turn(found, name)
                 except StateError as error:
                     refused = error
                 body = ModelCheckpointWritten(

@@ -107,6 +107,10 @@ class Leases:
         """Those whose end names one order of those that hit them, in the order in which they ended."""
         # Not in the leases: a job reports thousands of times, and each report would copy all before it.
         self._reported: dict[str, set[tuple[int, int, Digest]]] = {}
+        self._fences: dict[str, int] = {}
+        """By place: the highest fence under which a model checkpoint was kept there."""
+        self._kept_by: dict[str, str] = {}
+        """By place and name (`PLACE/NAME`): the lease under which the model checkpoint was kept."""
 
     def __iter__(self) -> Iterator[Lease]:
         # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
@@ -127,6 +131,29 @@ class Leases:
     def knows(self, report: ItemsConsumed) -> bool:
         """Say whether what was consumed in some steps was reported before."""
         return _steps(report) in self._reported.get(report.lease, ())
+
+    def require_turn(self, lease: Lease, name: str) -> None:
+        """Refuse a model checkpoint `PLACE/NAME` under a lease that was overtaken at that place.
+
+        That is a place that keeps no order itself: there, what is kept has the order of the ledger. A name without a
+        place is never refused.
+
+        Raises:
+            ConflictError: a later lease kept one there, or another lease kept one of this name.
+        """
+        place = _place_of(name)
+        if self._fences.get(place, 0) > lease.fence:
+            raise ConflictError(
+                "checkpoint-fence-stale",
+                f"a later lease keeps model checkpoints at `{place}`",
+                help="stop this job: it was replaced. What it wrote is in quarantine",
+            )
+        if self._kept_by.get(name, lease.lease) != lease.lease:
+            raise ConflictError(
+                "checkpoint-exists",
+                f"there is a model checkpoint `{name}` already",
+                help="name each differently: by job and step, for example",
+            )
 
     def open(self) -> tuple[Lease, ...]:
         """Return the leases that have not ended, oldest first."""
@@ -187,7 +214,16 @@ class Leases:
                     self._ended_by.setdefault(order, []).append(body.lease)
                 if _names_one(body):
                     self._one_named.append(body.lease)
+            elif isinstance(body, ModelCheckpointWritten) and not body.quarantined and _place_of(body.name):
+                place, fence = _place_of(body.name), self._leases[body.lease].fence
+                self._fences[place] = max(self._fences.get(place, 0), fence)
+                self._kept_by.setdefault(body.name, body.lease)
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
+
+
+def _place_of(name: str) -> str:
+    """Return the place in the name of a model checkpoint, nothing if it names none."""
+    return name.rpartition("/")[0]
 
 
 def _after(lease: Lease, body: _Later, event: Event) -> Lease:

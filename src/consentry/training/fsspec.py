@@ -11,6 +11,11 @@ and keeps nothing more: there is no moment between its look at the fence and its
 its `consentry.json` is: that is written after the word, and removed first when it is withdrawn. A name that was kept is
 not given again. What a crash left under a name that was not is replaced by the next lease that writes it; where the
 older one still lives, a file that it had begun to send may arrive late, and does not match the digest in the note.
+
+A store that cannot refuse can keep model checkpoints all the same, under a name that the control plane knows it by
+(`known_as`). Then the word is the event by which the control plane confirms one, in the order of the ledger: it refuses
+an older lease once a later one kept something there, and a name that another lease kept. What was confirmed before that
+is written, as it came before.
 """
 
 from __future__ import annotations
@@ -25,17 +30,28 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from consentry import durable
-from consentry.errors import StateError
+from consentry.errors import InputError, StateError
 from consentry.exhausted import walked
-from consentry.training.model_checkpoints import NOTE, QUARANTINE_NOTE, STATE, OvertakenError, fence_in
+from consentry.training.model_checkpoints import NAME, NOTE, QUARANTINE_NOTE, STATE, OvertakenError, fence_in
 
 
 class FsspecFolder:
-    """A folder of a store, by its address: `s3://bucket/models`, `memory://models`."""
+    """A folder of a store, by its address: `s3://bucket/models`, `memory://models`.
+
+    `known_as` is for stores that write over what they should refuse to create: the control plane keeps the order of all
+    that write under this name, and there is no log. Whoever writes to one folder has to give it the same name.
+    """
 
     scratch: Path | None = None
 
-    def __init__(self, address: str, **options: Any) -> None:
+    def __init__(self, address: str, *, known_as: str | None = None, **options: Any) -> None:
+        if known_as is not None and not NAME.fullmatch(known_as):
+            raise InputError(
+                "checkpoint-place",
+                f"`{known_as}` cannot name a place",
+                help="use letters, digits, dots, dashes and underscores, at most 100",
+            )
+        self.known_as = known_as
         self._store, self._root = fsspec.core.url_to_fs(address, **options)
         self._read: list[dict[str, Any]] = []
         self._before = 0
@@ -52,6 +68,8 @@ class FsspecFolder:
         Raises:
             StateError: the store overwrites what it should refuse to create.
         """
+        if self.known_as is not None:
+            return own  # asked when it is confirmed
         self._require_refusal()
         while True:
             highest = self._highest()
@@ -62,6 +80,7 @@ class FsspecFolder:
     def put(self, folder: Path, target: str, *, fence: int | None) -> None:
         """Upload everything, the note last."""
         root = f"{self._root}/{target}"
+        self._store.invalidate_cache()
         if fence is None:
             if self._store.exists(root):
                 raise FileExistsError(target)
@@ -94,6 +113,8 @@ class FsspecFolder:
 
     def _require_mine(self, name: str, fence: int, *, saying: bool = False) -> None:
         """Refuse to write under a name that is kept, or after a later lease; if `saying`, say that it is kept now."""
+        if self.known_as is not None:
+            return  # the control plane confirmed it
         while True:
             if self._highest() > fence:
                 # What was uploaded stays: whoever overtook this lease may be writing under the same name.
@@ -150,7 +171,7 @@ class FsspecFolder:
             raise StateError(
                 "checkpoint-store-overwrites",
                 f"the store of `{self._root}` cannot create an object only if there is none",
-                help="use a store whose client can, as those for S3, Google Cloud and Azure, or a folder",
+                help="let the control plane keep the order: known_as=NAME, the same for all that write to this folder",
             )
 
     def _tries_to_create_twice(self) -> bool:

@@ -32,8 +32,9 @@ from consentry.training.lease_requests import refusal
 
 STATE, QUARANTINE = ".consentry", "quarantine"
 NOTE, QUARANTINE_NOTE = "consentry.json", "quarantine.json"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _AGAIN_S = 0.2
+_STALE = "checkpoint-fence-stale"
 
 
 class OvertakenError(Exception):
@@ -43,10 +44,12 @@ class OvertakenError(Exception):
 class Place(Protocol):
     """Where model checkpoints are kept. After a crash what was put there is there as a whole, or is not seen as one.
 
-    `scratch` is the folder of this machine to write to first; None leaves the choice to the system.
+    `scratch` is the folder of this machine to write to first; None leaves the choice to the system. `known_as` is the
+    name by which the control plane keeps the order of who writes there; None where the place itself does.
     """
 
     scratch: Path | None
+    known_as: str | None
 
     def only_one(self) -> AbstractContextManager[None]:
         """Hold the place alone, as far as it can be held."""
@@ -68,6 +71,8 @@ class Place(Protocol):
 
 class LocalFolder:
     """A folder of this machine, or one that it mounts."""
+
+    known_as: str | None = None
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -124,7 +129,7 @@ class ModelCheckpoints:
             ConflictError: there is one of this name, or a later lease wrote here: `checkpoint-fence-stale`.
             LeaseOverError: the lease is over.
         """
-        if not _NAME.fullmatch(name) or name == QUARANTINE:
+        if not NAME.fullmatch(name) or name == QUARANTINE:
             raise InputError(
                 "checkpoint-name",
                 f"`{name}` cannot name a model checkpoint",
@@ -212,10 +217,11 @@ class ModelCheckpoints:
         """Return the position at which the control plane noted the model checkpoint. Ask until the lease is over."""
         while True:
             try:
-                answer = self._lease.confirm(name, step=step, digest=digest)
+                answer = self._lease.confirm(self._known(name), step=step, digest=digest)
                 if answer.ok:
                     return int(answer.json().get("position", 0))
-                raise refusal(answer)
+                error = refusal(answer)
+                raise _stale() if error.code == _STALE else error
             except UnavailableError:
                 self._lease.check(step)
                 time.sleep(_AGAIN_S)
@@ -223,7 +229,11 @@ class ModelCheckpoints:
     def _tell(self, name: str, note: dict[str, Any]) -> None:
         """Have the control plane note what went to quarantine: it may have confirmed it before."""
         with suppress(UnavailableError):  # the note in quarantine says it all the same
-            self._lease.confirm(name, step=note["step"], digest=note["digest"], quarantined=True)
+            self._lease.confirm(self._known(name), step=note["step"], digest=note["digest"], quarantined=True)
+
+    def _known(self, name: str) -> str:
+        """Return the name under which the control plane knows a model checkpoint."""
+        return name if self._place.known_as is None else f"{self._place.known_as}/{name}"
 
 
 def digest_folder(folder: Path) -> str:
@@ -267,7 +277,7 @@ def fence_in(document: bytes | None) -> int:
 
 def _stale() -> ConflictError:
     return ConflictError(
-        "checkpoint-fence-stale",
+        _STALE,
         "a later lease writes model checkpoints here",
         help="stop this job: it was replaced. What it wrote is in quarantine",
     )

@@ -44,6 +44,8 @@ BY_CODE: Final[Mapping[str, Meaning]] = {
             # Of what was consumed, and of model checkpoints.
             "lease-ranges",
             "lease-model-checkpoint",
+            "checkpoint-fence-stale",
+            "checkpoint-exists",
             # Of any request: it is not understood, or its sender is nobody.
             "serve-malformed",
             "serve-no-such-address",

@@ -77,7 +77,11 @@ class ModelCheckpoint(Body):
 
     step: Whole
     name: Annotated[
-        str, Field(pattern=form(r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", "must be 1 to 200 printable characters in a line"))
+        str,
+        Field(
+            pattern=form(r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", "must be 1 to 200 printable characters in a line"),
+            description="`PLACE/NAME` where the place keeps no order of who writes there: that of the ledger counts.",
+        ),
     ]
     digest: Sha256
     quarantined: Yes = False
@@ -91,6 +95,7 @@ class Rows(Response):
 
 _NOT_YOURS = {403: "lease-not-yours", 404: "lease-unknown"}
 _OVER = {**_NOT_YOURS, 409: "lease-revoked lease-withdrawn lease-unamended lease-expired lease-ended lease-replayed"}
+_WRITTEN = {**_OVER, 409: f"{_OVER[409]} checkpoint-fence-stale checkpoint-exists"}
 
 
 class File(Answer):
@@ -296,9 +301,9 @@ async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calli
     )
 
 
-@ROUTER.post("/leases/{lease}/model-checkpoints", status_code=201, dependencies=HELD, responses=problems(_OVER))
+@ROUTER.post("/leases/{lease}/model-checkpoints", status_code=201, dependencies=HELD, responses=problems(_WRITTEN))
 async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> Noted:
-    """Note a model checkpoint; under a lease that is over it is quarantined, and this is refused."""
+    """Note a model checkpoint; under a lease that is over or overtaken it is quarantined, and this is refused."""
     position = await verbs(
         verbs.control.leases.model_checkpoint,
         lease,
