@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 
 import consentry.errors
@@ -64,3 +66,19 @@ def test_without_a_place_none_is_named() -> None:
 def test_only_an_unavailable_store_is_worth_a_retry() -> None:
     transient = {name for name in actual() if getattr(consentry.errors, name).transient}
     assert transient == {UnavailableError.__name__}
+
+
+def test_every_error_is_the_same_in_another_process() -> None:
+    kinds = [ConsentryError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    for kind in kinds:
+        error = kind.__new__(kind, "words")
+        ConsentryError.__init__(error, "a-code", "some `words`", help="do it", where="here:1")
+        error.more = (PolicyError("b-code", "further", help="do that"),)
+        error.add_note("seen elsewhere")
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+            assert type(again) is kind
+            assert (again.code, str(again), again.help) == ("a-code", "here:1: some `words` [a-code]", "do it")
+            assert [str(each) for each in again.more] == ["further [b-code]"]
+            assert again.__notes__ == error.__notes__

@@ -36,7 +36,7 @@ def test_a_spark_that_is_wanted_needs_its_package_and_java(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize(
-    "master", ["local[2]", "local", "spark://a:7077,b:7077", "yarn", "k8s://https://x:6443", "sc://h"]
+    "master", ["local[2]", "local", "spark://a:7077,b:7077", "yarn", "k8s://https://x:6443", "local[2,3]"]
 )
 def test_a_spark_is_named_by_its_master(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master: str) -> None:
     monkeypatch.setenv("CONSENTRY_SPARK", master)

@@ -74,8 +74,10 @@ class Deployment:
         try:
             self.control.desk.settle()
         finally:
-            self.ledger.close()
-            self.runner.close()
+            try:
+                self.ledger.close()
+            finally:
+                self.runner.close()
 
     def key_trouble(self) -> ConsentryError | None:
         """Return why this deployment could not be opened again: a key is gone, or another's. What runs has its keys."""

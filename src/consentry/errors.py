@@ -23,7 +23,6 @@ mistakes in what was given, so that nobody has to mend one to hear of the next.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 
@@ -46,9 +45,8 @@ class ConsentryError(Exception):
         return f"{place}{self.message} [{self.code}]"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what makes it again in another process, with its traceback's note."""
-        made = partial(type(self), help=self.help, where=self.where)
-        return made, (self.code, self.message), {"more": self.more}
+        """Pickle what it is, not how it is made: subclasses are made of other things."""
+        return _unmade, (type(self), self.args), self.__dict__
 
     def to_json(self) -> dict[str, Any]:
         """Return the error as an object, for `--json` and the API; further mistakes only where there are some."""
@@ -58,6 +56,10 @@ class ConsentryError(Exception):
         if self.more:
             body["more"] = [each.to_json() for each in self.more]
         return body
+
+
+def _unmade(kind: type[ConsentryError], words: tuple[Any, ...]) -> ConsentryError:
+    return kind.__new__(kind, *words)
 
 
 class InputError(ConsentryError):

@@ -78,8 +78,8 @@ def _known_store(url: str) -> str:
 
 
 def _known_master(master: str) -> str:
-    if master and not re.fullmatch(r"local(\[[\d*,]+\])?|yarn|(spark|k8s|sc)://\S+", master):
-        raise ValueError("must be a Spark master, such as `local[4]`, `spark://HOST:7077`, `yarn` or `sc://HOST`")
+    if master and not re.fullmatch(r"local(\[(\d+|\*)(,\d+)?\])?|yarn|(spark|k8s)://\S+", master):
+        raise ValueError("must be a Spark master, such as `local[4]`, `spark://HOST:7077` or `yarn`")
     return master
 
 
@@ -143,7 +143,7 @@ class Settings(BaseModel):
     spark: Annotated[str, AfterValidator(_known_master)] = Field(
         default="",
         description="The Spark that goes over the items instead of these threads: `local[4]`, `spark://HOST:7077`, "
-        "`yarn`, `k8s://…`, or `sc://HOST` for Spark Connect ([Spark](spark.md)). Empty: none.",
+        "`yarn` or `k8s://…` (docs/spark.md). Empty: none.",
     )
     site_name: str = Field(
         default="Consentry", min_length=1, max_length=60, description="What the pages call this platform."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Barrier, Thread
@@ -22,9 +23,9 @@ CONTENT = "sha256:" + "0" * 64
 Keep = Callable[..., int]
 
 
-def keeper(deployment: Deployment, release: str, job: str) -> Keep:
+def keeper(deployment: Deployment, release: str, job: str, *, model: str = "m") -> Keep:
     """Grant a lease, and return what keeps model checkpoints under it."""
-    lease, secret = deployment.control.leases.grant(release, job=job, model="m")
+    lease, secret = deployment.control.leases.grant(release, job=job, model=model)
 
     def keep(name: str, *, step: int = 1, content: str = CONTENT, quarantined: bool = False) -> int:
         return deployment.control.leases.model_checkpoint(
@@ -43,50 +44,87 @@ def test_an_older_lease_keeps_nothing_more_once_a_later_one_kept_something(place
     folder, deployment = place
     release = build(deployment)
     old, new = keeper(deployment, release, "old"), keeper(deployment, release, "new")
-    first = old("store/one")
-    new("store/two")
-    assert code_of(lambda: old("store/three", step=2)) == "checkpoint-fence-stale"
-    assert code_of(lambda: old("store/one", step=9)) == "checkpoint-fence-stale"
-    assert old("elsewhere/three", step=3) > first, "it is overtaken there, and nowhere else"
+    first = old("@store/one")
+    new("@store/two")
+    assert code_of(lambda: old("@store/three", step=2)) == "checkpoint-fence-stale"
+    assert code_of(lambda: old("@store/one", step=9)) == "checkpoint-fence-stale"
+    assert old("@elsewhere/three", step=3) > first, "it is overtaken there, and nowhere else"
     assert old("three", step=4) > first, "a name without a place keeps its order where it is kept"
     assert written(deployment)[:4] == [
-        ("store/one", False),
-        ("store/two", False),
-        ("store/three", True),
-        ("store/one", True),
+        ("@store/one", False),
+        ("@store/two", False),
+        ("@store/three", True),
+        ("@store/one", True),
     ]
     deployment.close()
     again = open_deployment(folder / "home")
     try:
         third = keeper(again, release, "third")
-        third("store/four")
+        third("@store/four")
         kept = again.control.desk.present().overseen.leases
         for each in kept:
+            five = ModelCheckpointWritten(lease=each.lease, step=5, name="@store/5", digest=CONTENT, quarantined=False)
             if each.job != "third":
-                assert code_of(lambda lease=each: kept.require_turn(lease, "store/five")) == "checkpoint-fence-stale"
+                assert code_of(partial(kept.require_turn, each, five)) == "checkpoint-fence-stale"
     finally:
         again.close()
+
+
+def test_what_was_confirmed_stays_so_when_it_is_said_again(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    release = build(deployment)
+    old, new = keeper(deployment, release, "old"), keeper(deployment, release, "new")
+    position = old("@store/one")
+    new("@store/two")
+    assert old("@store/one") == position, "its answer was lost, say"
+    assert written(deployment) == [("@store/one", False), ("@store/two", False)]
+
+
+def test_names_of_before_there_were_places_are_not_of_one(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    release = build(deployment)
+    old, new = keeper(deployment, release, "old"), keeper(deployment, release, "new")
+    for step, name in enumerate(("runs/one", "/one", "one/", "one@two/x"), start=1):
+        new(name, step=step)
+        old(name, step=step)
+
+
+@pytest.mark.parametrize("name", ["@one", "@/one", "@store/", "@store//one", "@store/./one", "@store/one/two", "@é/x"])
+def test_a_place_is_spelled_in_one_way(place: tuple[Path, Deployment], name: str) -> None:
+    _, deployment = place
+    keep = keeper(deployment, build(deployment), "job")
+    assert code_of(lambda: keep(name)) == "lease-model-checkpoint"
+
+
+def test_a_job_that_trains_another_model_replaces_nobody(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    release = build(deployment)
+    old, other = keeper(deployment, release, "old"), keeper(deployment, release, "other", model="another")
+    other("@store/another")
+    old("@store/one")
+    assert code_of(lambda: old("@store/another")) == "checkpoint-exists"
 
 
 def test_a_name_that_another_lease_kept_is_not_given_again(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)
     old, new = keeper(deployment, release, "old"), keeper(deployment, release, "new")
-    position = old("store/one")
-    assert old("store/one") == position, "said again it is the same"
-    assert code_of(lambda: new("store/one")) == "checkpoint-exists"
-    assert old("store/two", step=2) > position, "what was refused overtakes nobody"
-    old("store/two", step=2, quarantined=True)
-    assert code_of(lambda: new("store/two")) == "checkpoint-exists", "it may be there yet"
-    new("store/three")
+    position = old("@store/one")
+    assert old("@store/one") == position, "said again it is the same"
+    assert code_of(lambda: old("@store/one", content="sha256:" + "1" * 64)) == "checkpoint-exists"
+    assert code_of(lambda: new("@store/one")) == "checkpoint-exists"
+    assert old("@store/two", step=2) > position, "what was refused overtakes nobody"
+    old("@store/two", step=2, quarantined=True)
+    assert code_of(lambda: new("@store/two")) == "checkpoint-exists", "it may be there yet"
+    new("@store/three")
 
 
 def test_what_is_in_quarantine_overtakes_nobody(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)
     old, new = keeper(deployment, release, "old"), keeper(deployment, release, "new")
-    new("store/late", quarantined=True)
-    old("store/one")
+    new("@store/late", quarantined=True)
+    old("@store/one")
 
 
 def race(deployment: Deployment, release: str, place: str) -> list[str]:
@@ -111,9 +149,9 @@ def race(deployment: Deployment, release: str, place: str) -> list[str]:
 
 def test_of_leases_that_keep_at_a_time_none_does_after_a_later_one(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
-    assert race(deployment, build(deployment), "store") == []
+    assert race(deployment, build(deployment), "@store") == []
     kept = {name for name, quarantined in written(deployment) if not quarantined}
-    assert {f"store/7-{step}" for step in range(4)} <= kept, "nothing overtakes the newest"
+    assert {f"@store/7-{step}" for step in range(4)} <= kept, "nothing overtakes the newest"
 
 
 def test_control_without_that_look_the_order_is_lost(
@@ -121,8 +159,4 @@ def test_control_without_that_look_the_order_is_lost(
 ) -> None:
     monkeypatch.setattr(Leases, "require_turn", lambda *_: None)
     _, deployment = place
-    release = build(deployment)
-    old, new = keeper(deployment, release, "old"), keeper(deployment, release, "new")
-    new("store/1-0")
-    old("store/0-0")
-    assert written(deployment) == [("store/1-0", False), ("store/0-0", False)]
+    assert race(deployment, build(deployment), "@store") != []

@@ -156,7 +156,7 @@ def test_spark_reads_exactly_the_eligible_items(place: Place, on_spark: Deployme
     block = shown.partition("./run test spark does -->\n```python\n")[2].partition("```")[0]
     found: dict[str, Any] = {
         "spark": SparkSession.getActiveSession(),
-        "table": str(metadata.parent.parent),
+        "metadata": str(metadata),
         "files": [str(each) for each in sorted((place.content / "items").glob("*.parquet"))],
     }
     exec(compile(block, "spark.md", "exec"), found)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread, Timer
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ def runner() -> Iterator[SparkRunner]:
 
 @pytest.mark.parametrize("tasks", [0, 1, 3, 11])
 def test_every_task_is_done_once(runner: SparkRunner, tasks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark, "_AT_A_TIME", 4)
+    monkeypatch.setattr(spark, "_PER_CORE", 2)
     found: dict[int, int] = {}
 
     def took(task: int, result: int) -> None:
@@ -74,8 +76,9 @@ def test_an_error_is_the_same_one_that_threads_raise(runner: SparkRunner) -> Non
 
 
 def test_so_is_a_mistake_of_ours(runner: SparkRunner) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as raised:
         runner.each(lambda task: 1 // task, [1, 0], took=lambda *_: None)
+    assert "on an executor of Spark" in raised.value.__notes__[0]
 
 
 def test_what_cannot_be_sent_back_is_a_mistake_of_ours_too(runner: SparkRunner) -> None:
@@ -102,6 +105,81 @@ def test_a_runner_can_begin_again(runner: SparkRunner) -> None:
         assert found == {1: 2, 2: 3}
         again.close()
         again.close()
+
+
+def test_a_session_that_was_ended_is_begun_anew(runner: SparkRunner) -> None:
+    from pyspark.sql import SparkSession
+
+    runner.each(len, ["a"], took=lambda *_: None)
+    session = SparkSession.getActiveSession()
+    assert session is not None
+    session.stop()
+    found: dict[str, int] = {}
+    runner.each(len, ["ab"], took=found.__setitem__)
+    assert found == {"ab": 2}
+
+
+def test_java_that_was_killed_is_begun_anew(runner: SparkRunner) -> None:
+    from pyspark import SparkContext
+
+    runner.each(len, ["a"], took=lambda *_: None)
+    java = SparkContext._gateway.proc
+    java.kill()
+    java.wait()
+    found: dict[str, int] = {}
+    runner.each(len, ["ab"], took=found.__setitem__)
+    assert found == {"ab": 2}
+
+
+def test_ctrl_c_while_spark_begins_waits_until_it_can_be_ended(runner: SparkRunner) -> None:
+    from pyspark import SparkContext
+
+    runner.close()
+    timer = Timer(0.01, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        runner.each(len, ["a"], took=lambda *_: None)
+    timer.join()
+    assert SparkContext._active_spark_context is not None
+    runner.close()
+    assert SparkContext._active_spark_context is None
+
+
+def test_a_session_is_shared_and_ends_with_the_last_that_uses_it(runner: SparkRunner) -> None:
+    other = SparkRunner("local[2]", here=LocalRunner(1))
+    found: dict[str, int] = {}
+
+    def begin() -> None:
+        other.each(len, ["ab"], took=found.__setitem__)
+
+    thread = Thread(target=begin)
+    thread.start()
+    thread.join()
+    other.close()
+    runner.each(len, ["abc"], took=found.__setitem__)
+    assert found == {"ab": 2, "abc": 3}
+
+
+def test_a_session_of_somebody_else_is_left_to_them(runner: SparkRunner) -> None:
+    from pyspark.sql import SparkSession
+
+    runner.close()
+    theirs = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+    try:
+        found: dict[str, int] = {}
+        runner.each(len, ["ab"], took=found.__setitem__)
+        runner.close()
+        assert found == {"ab": 2}
+        assert theirs.range(3).count() == 3
+    finally:
+        theirs.stop()
+
+
+def test_an_executor_with_another_consentry_is_refused(runner: SparkRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spark, "_modules", lambda: "sha256:another")
+    with pytest.raises(UnavailableError) as raised:
+        runner.each(len, ["a"], took=lambda *_: None)
+    assert raised.value.code == "runner-spark-other-version"
 
 
 def test_a_sidecar_that_is_gone_is_said_to_be(runner: SparkRunner, tmp_path: Path) -> None:

@@ -84,4 +84,4 @@ def test_after_a_suspension_it_goes_to_quarantine(real: Served, tmp_path: Path, 
     assert reasons(address) == ["lease-revoked"]
     (job,) = real.control.models.show("small")["jobs"]
     stands = {each["name"]: each["stands"] for each in job["model_checkpoints"]}
-    assert stands == {"models/before": "trained before", "models/after": "quarantined"}
+    assert stands == {"@models/before": "trained before", "@models/after": "quarantined"}

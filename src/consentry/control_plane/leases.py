@@ -10,6 +10,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from consentry.control_plane.amendments import AmendmentVerbs
@@ -29,7 +30,7 @@ from consentry.ledger.oversight_events import (
     LeaseGranted,
     ModelCheckpointWritten,
 )
-from consentry.oversight.lease import DEFAULT_TTL_MS, Lease, Renewals, expired, over, require_ttl
+from consentry.oversight.lease import DEFAULT_TTL_MS, Lease, Renewals, expired, is_well_named, over, require_ttl
 from consentry.release.amendment import number_of
 
 _ID_BYTES, _SECRET_BYTES = 9, 32
@@ -318,7 +319,7 @@ class LeaseVerbs:
         Raises:
             StateError: it is over, or overtaken (`Leases.require_turn`). Noted as quarantined, it counts for nothing.
         """
-        if not content.startswith(_DIGEST) or not name or step < 0:
+        if not content.startswith(_DIGEST) or not is_well_named(name) or step < 0:
             raise InputError(
                 "lease-model-checkpoint", "a model checkpoint needs a name and a digest", help="sha256: and 64 digits"
             )
@@ -327,16 +328,14 @@ class LeaseVerbs:
             found = self.get(lease)
             found.require_holder(secret=secret)
             refused: ConsentryError | None = None
+            body = ModelCheckpointWritten(lease=lease, step=step, name=name, digest=content, quarantined=quarantined)
             with self.desk.at_head() as session:
                 try:
                     if not quarantined:
                         self.living(lease)
-                        self.desk.newest.overseen.leases.require_turn(found, name)
+                        self.desk.newest.overseen.leases.require_turn(self.get(lease), body)
                 except StateError as error:
-                    refused = error
-                body = ModelCheckpointWritten(
-                    lease=lease, step=step, name=name, digest=content, quarantined=quarantined or refused is not None
-                )
+                    refused, body = error, replace(body, quarantined=True)
                 known = (at for at, each in self.get(lease).model_checkpoints if each == body)
                 position = next(known, None)
                 if position is None:

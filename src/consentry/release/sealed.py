@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from pyroaring import BitMap64
 
 from consentry.digests import Digest, digest, digest_file
-from consentry.errors import ConsentryError, IntegrityError, NotFoundError, UnavailableError
+from consentry.errors import ConsentryError, IntegrityError, MissingExtraError, NotFoundError, UnavailableError
 from consentry.release import tallies
 from consentry.release.data_file import DataFile
 from consentry.release.deletion_vector import VECTOR, unframe
@@ -165,9 +165,9 @@ class Finding:
         """Return what an error says about what was checked.
 
         Raises:
-            UnavailableError: it is one: nothing was found out.
+            ConsentryError: a part is missing or does not answer: nothing was found out.
         """
-        if isinstance(error, UnavailableError):
+        if isinstance(error, UnavailableError | MissingExtraError):
             raise error
         return cls(check=check, problem=error.message, code=error.code)
 

@@ -21,6 +21,7 @@ is written, as it came before.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,10 @@ from fsspec.implementations.local import LocalFileSystem
 from consentry import durable
 from consentry.errors import InputError, StateError
 from consentry.exhausted import walked
-from consentry.training.model_checkpoints import NAME, NOTE, QUARANTINE_NOTE, STATE, OvertakenError, fence_in
+from consentry.training.model_checkpoints import NOTE, QUARANTINE_NOTE, STATE, OvertakenError, fence_in
+
+_PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,97}")
+"""With `@`, a slash and the longest name it is as long as a name may be for the control plane."""
 
 
 class FsspecFolder:
@@ -45,11 +49,11 @@ class FsspecFolder:
     scratch: Path | None = None
 
     def __init__(self, address: str, *, known_as: str | None = None, **options: Any) -> None:
-        if known_as is not None and not NAME.fullmatch(known_as):
+        if known_as is not None and not _PLACE.fullmatch(known_as):
             raise InputError(
                 "checkpoint-place",
                 f"`{known_as}` cannot name a place",
-                help="use letters, digits, dots, dashes and underscores, at most 100",
+                help="use letters, digits, dots, dashes and underscores, at most 98",
             )
         self.known_as = known_as
         self._store, self._root = fsspec.core.url_to_fs(address, **options)

@@ -32,7 +32,7 @@ from consentry.training.lease_requests import refusal
 
 STATE, QUARANTINE = ".consentry", "quarantine"
 NOTE, QUARANTINE_NOTE = "consentry.json", "quarantine.json"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _AGAIN_S = 0.2
 _STALE = "checkpoint-fence-stale"
 
@@ -129,7 +129,7 @@ class ModelCheckpoints:
             ConflictError: there is one of this name, or a later lease wrote here: `checkpoint-fence-stale`.
             LeaseOverError: the lease is over.
         """
-        if not NAME.fullmatch(name) or name == QUARANTINE:
+        if not _NAME.fullmatch(name) or name == QUARANTINE:
             raise InputError(
                 "checkpoint-name",
                 f"`{name}` cannot name a model checkpoint",
@@ -233,7 +233,7 @@ class ModelCheckpoints:
 
     def _known(self, name: str) -> str:
         """Return the name under which the control plane knows a model checkpoint."""
-        return name if self._place.known_as is None else f"{self._place.known_as}/{name}"
+        return name if self._place.known_as is None else f"@{self._place.known_as}/{name}"
 
 
 def digest_folder(folder: Path) -> str:

@@ -80,7 +80,7 @@ class ModelCheckpoint(Body):
         str,
         Field(
             pattern=form(r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", "must be 1 to 200 printable characters in a line"),
-            description="`PLACE/NAME` where the place keeps no order of who writes there: that of the ledger counts.",
+            description="`@PLACE/NAME` where the place keeps no order of who writes there: that of the ledger counts.",
         ),
     ]
     digest: Sha256
