@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from consentry.bootstrap import open_deployment
+from consentry.ledger.events import NoticeServed
 from end_to_end.terminal import Terminal, ready, terminal
 
 __all__ = ["ready", "terminal"]
@@ -28,6 +30,23 @@ def test_it_says_how_many_of_those_told_had_refused(ready: Terminal) -> None:
     assert "WARNING: 1 of them had refused train-genai before, or were erased." in text
     assert "consentry notice audience FILE" in text
     assert ready.run("notice", "audience", ids)["left_out"] == made["had_refused"]
+
+
+def test_a_cohort_is_recorded_by_the_digest_of_exactly_those_who_were_told(ready: Terminal) -> None:
+    ids = ready.folder / "ids.txt"
+    ids.write_text("ada\nbö\nada\nstranger\n", "utf-8")
+    ready.run("notice", "serve", "n-1", ids)
+    ready.run("notice", "serve", "n-1", "--person", "ada")
+    deployment = open_deployment(ready.folder / "home")
+    try:
+        served = [each.body for each in deployment.ledger.read() if isinstance(each.body, NoticeServed)]
+        cohorts = [deployment.control.desk.parts.people.cohort(each.cohort) for each in served]
+        told = [[deployment.person(each) for each in people] for people in (("ada", "bö", "stranger"), ("ada",))]
+        assert [sorted(each) for each in cohorts] == [sorted(each) for each in told]
+        assert [each.count for each in served] == [3, 1]
+        assert len({each.cohort for each in served}) == 2
+    finally:
+        deployment.close()
 
 
 def test_who_refused_after_they_were_told_had_not_refused_then(ready: Terminal) -> None:

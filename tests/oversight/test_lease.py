@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from consentry.digests import digest
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import ItemsConsumed, LeaseEnd, LeaseEnded, LeaseEndedV1, LeaseGranted
-from consentry.oversight.lease import Lease, Leases, Renewals, require_ttl
+from consentry.oversight.lease import DEFAULT_TTL_MS, Lease, Leases, Renewals, require_ttl
+from consentry.training.client import hold
 from ledger.sayings import event
 
 SECRET = "s3cret"
@@ -21,6 +24,16 @@ def granted(name: str = "lease-1", *, fence: int = 7, ttl_ms: int = 5_000) -> Le
     leases.take(event(fence, body))
     (lease,) = leases
     return lease
+
+
+def test_a_lease_lives_for_a_minute_if_nobody_says_how_long() -> None:
+    assert DEFAULT_TTL_MS == 60_000
+    assert signature(hold).parameters["ttl_s"].default == DEFAULT_TTL_MS / 1_000
+    for seconds in (1, 5, 3_600):
+        require_ttl(1_000 * seconds)
+    for milliseconds in (999, 3_600_001):
+        with pytest.raises(ConsentryError, match="lease-ttl-out-of-range"):
+            require_ttl(milliseconds)
 
 
 def test_the_fence_is_the_position_of_the_grant() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,51 @@ def test_after_a_suspension_it_goes_to_quarantine(real: Served, tmp_path: Path, 
     (job,) = real.control.models.show("small")["jobs"]
     stands = {each["name"]: each["stands"] for each in job["model_checkpoints"]}
     assert stands == {"@models/before": "trained before", "@models/after": "quarantined"}
+
+
+class Late(FsspecFolder):
+    """A place at which something happens between the word of the control plane and the first byte."""
+
+    between: Callable[[], object]
+
+    def put(self, folder: Path, target: str, *, fence: int | None) -> None:
+        if fence is not None:
+            self.between()
+        super().put(folder, target, fence=fence)
+
+
+def test_what_was_confirmed_is_written_though_a_later_lease_comes_between(
+    real: Served, tmp_path: Path, address: str
+) -> None:
+    with held(real, tmp_path, "old") as old, held(real, tmp_path, "new") as new:
+        place = Late(address, known_as="models")
+        place.between = lambda: save(FsspecFolder(address, known_as="models"), new, "two")
+        save(place, old, "one")
+        place.between = lambda: None
+        with pytest.raises(ConsentryError) as caught:
+            save(place, old, "three")
+        assert code(caught) == "checkpoint-fence-stale"
+    assert kept(address) == {"one", "two"}
+    store, root = fsspec.core.url_to_fs(address)
+    one, two = (json.loads(store.cat_file(f"{root}/{name}/consentry.json")) for name in ("one", "two"))
+    assert one["position"] < two["position"], "the ledger says which came first"
+
+
+def test_a_lease_that_is_over_between_its_word_and_its_name_takes_it_back(
+    real: Served, tmp_path: Path, address: str
+) -> None:
+    def suspended() -> None:
+        scope = Scope(areas=frozenset())
+        real.control.orders.suspend(scope, case="c-1", origin=Origin.OWN_DECISION, reference="note")
+        over_within(lease)
+
+    with held(real, tmp_path, "job") as lease:
+        place = Late(address, known_as="models")
+        place.between = suspended
+        with pytest.raises(ConsentryError) as caught:
+            save(place, lease, "one")
+    assert code(caught) == "lease-revoked"
+    assert kept(address) == set()
+    assert reasons(address) == ["lease-revoked"]
+    (job,) = real.control.models.show("small")["jobs"]
+    assert [each["stands"] for each in job["model_checkpoints"]] == ["quarantined"]
