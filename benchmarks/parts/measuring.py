@@ -62,19 +62,29 @@ def share(values: list[float], part: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the result: what, how much, what it is compared with, and what was aimed at."""
+    """One line of the result: what, how much, what it is compared with, and what was aimed at.
+
+    `exact`: it is about what came out and not how fast. If that is not met, nothing that was measured says anything.
+    """
 
     what: str
     value: str
     ratio: str = ""
     target: str = ""
     met: bool | None = None
+    exact: bool = False
 
 
 def show(title: str, lines: list[Line]) -> None:
-    """Print the lines as a table."""
+    """Print the lines as a table.
+
+    Raises:
+        SystemExit: what came out is wrong.
+    """
     table = Table("what", "value", "ratio", "target", "", title=title, title_justify="left")
     for line in lines:
         mark = "" if line.met is None else "[green]met[/]" if line.met else "[red]missed[/]"
         table.add_row(line.what, line.value, line.ratio, line.target, mark)
     Console(width=150).print(table)
+    if wrong := [line.what for line in lines if line.exact and not line.met]:
+        raise SystemExit(f"wrong: {', '.join(wrong)}")

@@ -341,3 +341,15 @@ def test_a_real_dump_and_one_made_up_become_a_corpus(tmp_path: Path, real: bool)
     authors = [row["author"] for row in items(tmp_path / "corpus").values()]
     assert authors.count(None) == summary.without_owner
     assert sum(author in people for author in authors) > 0.9 * len(authors)
+
+
+def test_a_community_wiki_is_counted_and_involves_everybody_who_wrote(tmp_path: Path) -> None:
+    """It is its owner's all the same: what they refuse is left out, and what each other writer refuses."""
+    wiki = post(1, CommunityOwnedDate=DAY, LastEditorUserId="-1")
+    edits = [history(1, kind=2, UserId="5"), history(1, UserId="6"), history(1, UserId="7")]
+    site = write_site(tmp_path / "dump" / "s", posts=[wiki, post(2)], history=edits)
+    assert convert(site, tmp_path / "corpus").community_wiki == 1
+    found = items(tmp_path / "corpus")
+    assert found["s:post:1"]["author"] == found["s:post:2"]["author"]
+    assert len(found["s:post:1"]["involves"]) == 2
+    assert not found["s:post:2"]["involves"]

@@ -49,19 +49,38 @@ def test_every_benchmark_is_run() -> None:
     assert set(SMALL) == NAMES - ELSEWHERE
 
 
+def test_a_benchmark_ends_with_an_error_if_what_came_out_is_wrong() -> None:
+    program = (
+        "from parts.measuring import Line, show\n"
+        "show('slow', [Line('speed', '9 s', '', '< 1 s', False)])\n"
+        "show('wrong', [Line('equal', 'no', '', 'yes', False, exact=True)])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'benchmarks'}{os.pathsep}{ROOT / 'src'}"}
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr.strip()) == (1, "wrong: equal")
+    assert "slow" in done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_it_runs(name: str, tmp_path: Path) -> None:
-    script = ROOT / "benchmarks" / f"{name}.py"
-    data = ("--data", str(tmp_path)) if "--scale" in SMALL[name] else ()
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    run(name, *SMALL[name], *(("--data", str(tmp_path)) if "--scale" in SMALL[name] else ()), folder=tmp_path)
+
+
+def test_bitmaps_are_those_of_sql(tmp_path: Path) -> None:
+    assert "met" in run("release", "--equal", "--scale", "0.004", "--data", str(tmp_path), folder=tmp_path)
+
+
+def run(name: str, *arguments: str, folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, script, *SMALL[name], *data],
+        [sys.executable, ROOT / "benchmarks" / f"{name}.py", *arguments],
         check=False,
         capture_output=True,
         text=True,
         timeout=400,
-        env=environment,
+        env={**os.environ, "TMPDIR": str(folder)},
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+    return done.stdout
