@@ -87,6 +87,7 @@ def test_names_of_before_there_were_places_are_not_of_one(place: tuple[Path, Dep
     for step, name in enumerate(("runs/one", "/one", "one/", "one@two/x"), start=1):
         new(name, step=step)
         old(name, step=step)
+    assert not any(quarantined for _, quarantined in written(deployment))
 
 
 @pytest.mark.parametrize("name", ["@one", "@/one", "@store/", "@store//one", "@store/./one", "@store/one/two", "@é/x"])
@@ -125,6 +126,7 @@ def test_what_is_in_quarantine_overtakes_nobody(place: tuple[Path, Deployment]) 
     old, new = keeper(deployment, release, "old"), keeper(deployment, release, "new")
     new("@store/late", quarantined=True)
     old("@store/one")
+    assert written(deployment) == [("@store/late", True), ("@store/one", False)]
 
 
 def race(deployment: Deployment, release: str, place: str) -> list[str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from consentry.corpus.sidecar import Sidecar, gathered
+from consentry.corpus.sidecar import Sidecar, Span, gathered
 from consentry.progress import Progress
 
 _Task = TypeVar("_Task")
@@ -71,15 +71,6 @@ class Census:
         return counts
 
 
-class _Span(NamedTuple):
-    """Rows [start, stop) of a file, which is the n-th."""
-
-    nth: int
-    sidecar: Sidecar
-    start: int
-    stop: int
-
-
 @dataclass(frozen=True, slots=True)
 class _Counting:
     """Counts the items of a span by class."""
@@ -88,7 +79,7 @@ class _Counting:
     classes: int
     width: int
 
-    def __call__(self, span: _Span) -> Counts:
+    def __call__(self, span: Span) -> Counts:
         sidecar, cell_count = span.sidecar, self.classes * self.width
         # Where there are more cells than rows in a chunk, adding up the counts of each would cost more than counting.
         step = _SPAN_ROWS if cell_count > _CHUNK_ROWS else _CHUNK_ROWS
@@ -127,7 +118,7 @@ def take(
         progress: told how much of it is.
     """
     spans = [
-        _Span(index, sidecar, start, min(start + _SPAN_ROWS, sidecar.rows))
+        Span(index, sidecar, start, min(start + _SPAN_ROWS, sidecar.rows))
         for index, sidecar in enumerate(sidecars)
         for start in range(0, sidecar.rows, _SPAN_ROWS)
     ]
@@ -135,7 +126,7 @@ def take(
     if progress is not None:
         progress.begin("counting", total=len(spans), unit="parts")
 
-    def took(span: _Span, counts: Counts) -> None:
+    def took(span: Span, counts: Counts) -> None:
         files[span.nth] += counts
         if progress is not None:
             progress(1)

@@ -216,6 +216,15 @@ class Sidecar:
         return rows
 
 
+class Span(NamedTuple):
+    """Rows [start, stop) of a file, which is the n-th."""
+
+    nth: int
+    sidecar: Sidecar
+    start: int
+    stop: int
+
+
 def _ranges(values: U32, first: Array, lengths: Array) -> U32:
     """Return values[first[k] : first[k] + lengths[k]] for all k, one after another."""
     kept = lengths > 0

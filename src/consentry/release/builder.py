@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.census import Census
-from consentry.corpus.sidecar import Sidecar
+from consentry.corpus.sidecar import Sidecar, Span
 from consentry.digests import Digest, digest
 from consentry.errors import IntegrityError
 from consentry.release import tallies
@@ -163,15 +163,6 @@ def decide(
     return Draft(basis=basis, files=files, words=worded.words, tally=worded.words.shown(file.tally for file in files))
 
 
-class _Span(NamedTuple):
-    """Rows [start, stop) of a file, which is the n-th."""
-
-    nth: int
-    sidecar: Sidecar
-    start: int
-    stop: int
-
-
 @dataclass(frozen=True, slots=True)
 class _Owners:
     """Decides the items of a span as far as their owners do."""
@@ -179,7 +170,7 @@ class _Owners:
     look: Tables
     seats: SeatTables
 
-    def __call__(self, span: _Span) -> SpanResult:
+    def __call__(self, span: Span) -> SpanResult:
         result = decide_span(span.sidecar, span.start, stop=span.stop, look=self.look, seats=self.seats)
         span.sidecar.let_go()
         return result
@@ -190,14 +181,14 @@ def _by_owner(
 ) -> dict[int, list[SpanResult]]:
     """Decide all items of the files that are not in `but` as far as their owners do."""
     spans = [
-        _Span(index, sidecar, start, stop)
+        Span(index, sidecar, start, stop)
         for index, sidecar in enumerate(sidecars)
         if index not in but
         for start, stop in spans_of(sidecar.rows)
     ]
     found: dict[tuple[int, int], SpanResult] = {}
 
-    def took(span: _Span, result: SpanResult) -> None:
+    def took(span: Span, result: SpanResult) -> None:
         found[span.nth, span.start] = result
         if progress is not None:
             progress(span.stop - span.start)
