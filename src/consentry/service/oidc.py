@@ -171,9 +171,12 @@ class Provider:
         Raises:
             UnavailableError: it failed a moment ago, or as many wait for it as may.
         """
-        if time.monotonic() < self._silent_until or not self._waiting.acquire(blocking=False):
+        if not self._waiting.acquire(blocking=False):
             raise _silent()
         try:
+            # With a turn, not before: whoever gets the turn of one that failed knows that it failed.
+            if time.monotonic() < self._silent_until:
+                raise _silent()
             yield
         except httpx2.TransportError:
             self._silent_until = time.monotonic() + SILENT_S
