@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from unittest.mock import Mock
 
-import httpx2
 import pytest
 from click.testing import CliRunner
 
-from consentry.bootstrap import open_deployment
 from consentry.charts import Bar, bars
 from consentry.cli import demo
-from consentry.cli.called import CALLED_VARIABLE
 from consentry.cli.charts import Section, document, table, timeline
 from consentry.cli.main import cli
 from consentry.cli.report import Story, page
 from consentry.cli.report_changes import stopped
 from consentry.cli.timeline import Moment
-from consentry.errors import StateError
-from consentry.service.homes import LOCK_FILE, alone
 
 VOID = {"meta", "wbr", "br"}
 MINUS = "\N{MINUS SIGN}"
@@ -275,6 +265,22 @@ def test_the_story_is_told_day_by_day(played: Played) -> None:
     assert played.told["stopped_after_s"] < 5, "never over the time to live"
 
 
+def test_members_and_the_authority_look_for_themselves(played: Played) -> None:
+    moments = {moment["title"]: dict(moment["facts"]) for moment in played.told["timeline"]}
+    shown = moments["Each member has a setting, where there is something to choose"]
+    assert shown["a member elsewhere"].startswith("is shown the setting: on")
+    assert shown["a member in Europe"].startswith("is not shown the setting")
+    assert shown["why"].startswith("The use is not offered in the EU")
+    seen = moments["The authority sees for itself"]
+    assert seen["order uk-2024.1"].startswith("in force; the last job stopped after ")
+    held = int(seen["of people in the UK, in the first release"].removesuffix(" items").replace(",", ""))
+    left = sum(move["items"] for move in played.told["comparison"]["moves"] if move["from"] == "eligible")
+    assert held == left > 0, "what it counts is what the suspension took out"
+    assert seen["of people in the UK, in the second release"] == "0 items"
+    assert seen["its signed copy"].startswith("is as it was signed, by key sha256:")
+    assert moments["The model helps people write"] == {"drafts-3": "may be served"}
+
+
 def test_an_undertaking_about_the_form_is_checked_against_the_form_that_is_served(played: Played) -> None:
     moments = {moment["title"]: dict(moment["facts"]) for moment in played.told["timeline"]}
     found = moments["The conditions are met, and two people approve"]
@@ -353,48 +359,3 @@ def test_what_is_there_can_be_seen_and_what_is_not_cannot() -> None:
 def test_what_a_fact_names_is_shown_as_a_name_and_stays_text() -> None:
     told = Moment(at=0, title="t", text="x", mark="wait", facts=(("condition", "`window` (<b>) is `open"),))
     assert "<code>window</code> (&lt;b&gt;) is `open" in timeline([told])
-
-
-def test_a_home_that_is_served_is_not_played_over(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    assert demo.SERVE_LOCK == LOCK_FILE
-    demo._fresh_home(home)
-    (home / "ledger.db").touch()
-    with alone(home), pytest.raises(StateError, match=r"is served right now.*demo-home-in-use"):
-        demo._fresh_home(home)
-    assert (home / "ledger.db").exists()
-    demo._fresh_home(home)
-    assert not (home / "ledger.db").exists()
-
-
-def test_it_ends_with_four_places_to_look_at_and_a_way_to_another_link(tmp_path: Path) -> None:
-    home = tmp_path / "a home"
-    open_deployment(home, embedded=True).close()
-    code = (
-        "import sys, pathlib; from consentry.cli.demo_pages import show_pages; from consentry.cli.output import Output;"
-        "show_pages(pathlib.Path(sys.argv[1]), Output(), person=sys.argv[2])"
-    )
-    asked = [sys.executable, "-c", code, str(home), "-member 1"]
-    environment = {**os.environ, CALLED_VARIABLE: "./run"}
-    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True, env=environment) as served:
-        try:
-            said = list(_until(served.stdout, "Stop with"))
-            addresses = [each.split("?")[0] for each in said if each.startswith("http")]
-            base = addresses[1].removesuffix("/console")
-            assert addresses == [f"{base}{path}" for path in ("/me/enter", "/console", "/authority", "/transparency")]
-            (command,) = [each for each in said if each.startswith("./run consentry ")]
-            made = CliRunner().invoke(cli, shlex.split(command)[2:], catch_exceptions=False)
-            for link in (next(each for each in said if "/me/enter" in each), made.stdout.strip()):
-                answer = httpx2.get(link)
-                assert (answer.status_code, answer.headers.get("location")) == (303, "/me"), answer.text
-        finally:
-            served.terminate()
-
-
-def _until(stream: IO[str] | None, last: str) -> Iterator[str]:
-    """Yield what is said, line by line, up to one that begins in a certain way."""
-    assert stream is not None
-    for line in stream:
-        yield line.strip()
-        if line.startswith(last):
-            return

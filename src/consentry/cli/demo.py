@@ -20,6 +20,7 @@ import click
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli import demo_acts as acts
+from consentry.cli import demo_looks as looks
 from consentry.cli import demo_pages as pages
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import running_for
@@ -248,12 +249,15 @@ def _oversee(
 
     with serving(run.deployment) as server:
         stage = acts.Stage(run.deployment, timeline, content, corpus.name, corpus.descriptor.columns["text"], server)
+        looks.shown_the_setting(stage, before)
         with run.step("Train on it, and suspend the use of UK content while it runs"):
             stopped = acts.suspended(stage, before)
         with run.step("Seal a release without what is suspended, and train on that"):
             after = acts.resealed(stage)
         compared = run.deployment.control.releases.compare(before.manifest.release, after.manifest.release)
         show_comparison(run.out, compared)
+        with run.step("Let the authority look for itself"):
+            looks.looked_for_itself(stage, before=before, after=after)
         with run.step("Refuse with reach into what is sealed"):
             acts.objected(stage, after)
         with run.step("Review: conditions, approvals, notices, the waiting period"):
@@ -261,7 +265,10 @@ def _oversee(
             acts.met(stage)
             refused = acts.refused_in_time(stage, before=before, after=after)
         with run.step("Lift the suspension, seal the release with which use resumes, and train on it"):
-            return stopped, after, acts.resumed(stage, before, refused=refused)
+            made = acts.resumed(stage, before, refused=refused)
+            if made.manifest.eligible:
+                looks.serves_everybody(stage, model="drafts-3")
+            return stopped, after, made
 
 
 def _meanings(run: Demo, *made: Built) -> dict[str, str]:

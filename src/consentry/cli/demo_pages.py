@@ -85,7 +85,10 @@ def _accounts(deployment: Deployment) -> str:
     password = new_password()
     with deployment.admission() as admission:
         admission.add(OFFICER, roles=frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR}), password=password)
-        admission.add(AUTHORITY, roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=password)
+        if AUTHORITY in {each.handle for each in admission.all()}:  # it looked in the story
+            admission.set_password(AUTHORITY, password)
+        else:
+            admission.add(AUTHORITY, roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=password)
     return password
 
 
