@@ -9,6 +9,10 @@ times are of the boot clock, which they share. Every other order names a window 
 release no count tells, so the server looks at every row. With `--scale` the items are those of `./run bench corpus`, 50
 million at 1, and only this part runs.
 
+Beside the holders other decision points ask on and on: a snapshot in memory, the interface over HTTP, a grant, a build
+and a serving gate (`parts/points.py`). The first three have to turn at once; a build takes its time, and a serving gate
+turns within what its answer is good for.
+
 Their clock starts in a process that is open already, once it knows the newest event. An operator waits for more: the
 command `consentry suspend` is measured as well, from the start of its process on, with 20 holders. It opens the ledger
 alone: so it is measured once more in a ledger in which many people made a choice (`--people`), beside the same command
@@ -18,10 +22,11 @@ The second part runs trials at a time to live of 1 s. In each, a job loses its r
 order; an order that no watch tells of, while answers are lost, late and replayed; the server killed, or stopped so that
 it takes connections and answers nothing; an order and either of that; no answer arriving any more; the holder frozen
 past its deadline and continued; an order while the holder stands still for less than that; an order after the server's
-wall clock was set a day forward or back. No job may take a step later than its time to live afterwards. `--control` is
-the same with holders that forget their deadlines, and has to fail. `--full` runs 1,000 trials. Twenty jobs meet each
-such incident together, so 1,000 trials are some fifty incidents: what differs within one is when each job last renewed
-and what it hears. With `--together 1` each trial is an incident of its own, and takes several seconds: hours for 1,000.
+wall clock was set a day forward or back. Half of the orders are for a country, half for the model. No job may take a
+step later than its time to live afterwards. `--control` is the same with holders that forget their deadlines, and has
+to fail. `--full` runs 1,000 trials. Twenty jobs meet each such incident together, so 1,000 trials are some fifty
+incidents: what differs within one is when each job last renewed and what it hears. With `--together 1` each trial is an
+incident of its own, and takes several seconds: hours for 1,000.
 
 The holders of both are simulated, many in a process. The third part has jobs with the client that trainers use, each in
 a process of its own with its watchdog beside it. A tenth of them are frozen before the order: their watchdogs have to
@@ -36,7 +41,9 @@ import argparse
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from parts import real_clients
 from parts.commands import beside_people, by_command
@@ -44,6 +51,7 @@ from parts.deployed import Deployed, large, small
 from parts.holders import Holders
 from parts.measuring import Line, share, show
 from parts.orders import Orders
+from parts.points import Points
 from parts.real_trials import real_trials
 from parts.server import Server
 from parts.trials import TOGETHER, TTL_S, trials
@@ -51,13 +59,19 @@ from parts.trials import TOGETHER, TTL_S, trials
 from consentry.bootstrap import open_deployment
 from corpus import DATA, Shape
 
+AT_ONCE = ("may", "interface", "grant")
+"""Decision points that turn at once. A build takes its time, and a serving gate what its answer is good for."""
+IN_TIME_S = {**dict.fromkeys(AT_ONCE, 1.0), "build": 10.0, "gate": 60.0}
 AREAS = ("IN", "US", "BR", "CA", "AU", "JP", "MX", "PH", "ID", "NG")
 WINDOW = {"created_from": 1_577_836_800, "created_before": 1_609_459_200}  # 2020
 
 
-def rounds(deployed: Deployed, *, holders: int, times: int, patience_s: float) -> list[Line]:
-    """Measure how long it takes until every holder denies; wait for the last of them for `patience_s`."""
-    home, release = deployed.home, deployed.build()
+def rounds(deployed: Deployed, *, holders: int, times: int, patience_s: float, points: Sequence[str]) -> list[Line]:
+    """Measure how long it takes until every holder denies; wait for the last of them for `patience_s`.
+
+    `points`: the other decision points that ask meanwhile, see `parts/points.py`.
+    """
+    home, release, key = deployed.home, deployed.build(), deployed.key()
     server, orders = Server(home), Orders(home)
     server.start()
     # What the first who asks a server has to wait for is no matter of suspensions.
@@ -65,20 +79,26 @@ def rounds(deployed: Deployed, *, holders: int, times: int, patience_s: float) -
     denied: dict[str, list[float]] = {"whole": [], "dated": []}
     after: list[float] = []
     recorded: list[float] = []
+    others: dict[str, list[float]] = {name: [] for name in points}
     for number in range(times):
-        held = Holders(
-            **server.ask, release=release, model="drafts", ttl_s=60, holders=holders, step_s=0.1, together=20
-        )
+        area, dated = AREAS[number % len(AREAS)], number % 2
+        ask = {**server.ask, "release": release, "model": f"drafts-{number}"}
+        held = Holders(**ask, ttl_s=60, holders=holders, step_s=0.1, together=20)
+        # What a window of dates leaves to people is no "no": only of whole countries may all of these be told.
+        asking = None if dated or not points else Points(**beside(deployed, ask, key=key, area=area, points=points))
         time.sleep(2)
-        orders.give(areas=[AREAS[number % len(AREAS)]], **(WINDOW if number % 2 else {}))
+        orders.give(areas=[area], **(WINDOW if dated else {}))
         asked, acknowledged = orders.given()
         time.sleep(patience_s)
+        if asking is not None:
+            for name, at in asking.finish(wait_s=30).items():
+                others[name].append(float("inf") if at is None else at - asked)
         found = held.finish()
         # By the watch, or by a renewal that was refused.
-        if others := [each for each in found if each["over"] not in ("revoked", "lease-revoked")]:
-            raise SystemExit(f"not all were told: {others[:3]}")
+        if untold := [each for each in found if each["over"] not in ("revoked", "lease-revoked")]:
+            raise SystemExit(f"not all were told: {untold[:3]}")
         recorded.append(acknowledged - asked)
-        denied["dated" if number % 2 else "whole"] += [each["over_at"] - asked for each in found]
+        denied["dated" if dated else "whole"] += [each["over_at"] - asked for each in found]
         after += [max(0.0, each["over_at"] - acknowledged) for each in found]
         if number + 1 < times:
             release = deployed.build()
@@ -90,8 +110,36 @@ def rounds(deployed: Deployed, *, holders: int, times: int, patience_s: float) -
         *denied_lines("asked to denied", denied["whole"]),
         *denied_lines("a window of dates: asked to denied", denied["dated"]),
         Line("acknowledged to denied, p99", f"{share(after, 0.99):.3f} s", "", "< 1 s", share(after, 0.99) < 1),
+        *points_lines(others, denied["whole"]),
         Line("asked to `drained` in the ledger", f"{max(drained):.3f} s", f"largest of {len(drained)}"),
     ]
+
+
+def beside(deployed: Deployed, ask: dict[str, str], *, key: str, area: str, points: Sequence[str]) -> dict[str, Any]:
+    """Return what the other decision points have to know."""
+    known = {"home": deployed.home, "people": str(deployed.people), "corpus": deployed.corpus}
+    return {**known, **ask, "policy": deployed.policy, "key": key, "area": area, "points": list(points)}
+
+
+def points_lines(others: dict[str, list[float]], holders: list[float]) -> list[Line]:
+    """Say when the other decision points were told no, and the p99 of all that have to turn at once."""
+    told = [(name, seconds) for name, seconds in others.items() if seconds]
+    lines = [
+        Line(
+            f"asked to denied: {name}",
+            f"{max(seconds):.3f} s",
+            f"largest of {len(seconds)}",
+            f"< {IN_TIME_S[name]:g} s",
+            max(seconds) < IN_TIME_S[name],
+        )
+        for name, seconds in told
+    ]
+    if not lines:
+        return []
+    every = [*holders, *(each for name, seconds in told if name in AT_ONCE for each in seconds)]
+    p99 = share(every, 0.99)
+    what = f"asked to denied, p99 of holders and {', '.join(name for name, _ in told if name in AT_ONCE)}"
+    return [*lines, Line(what, f"{p99:.3f} s", f"{len(every)} decision points", "< 1 s", p99 < 1)]
 
 
 def denied_lines(what: str, seconds: list[float]) -> list[Line]:
@@ -118,7 +166,10 @@ def drains(home: Path) -> list[float]:
 def measure_all(given: argparse.Namespace, deployed: Deployed) -> None:
     """Measure what is asked for, on a small deployment."""
     if given.rounds:
-        show("Suspension", rounds(deployed, holders=given.holders, times=given.rounds, patience_s=3))
+        show(
+            "Suspension",
+            rounds(deployed, holders=given.holders, times=given.rounds, patience_s=3, points=tuple(IN_TIME_S)),
+        )
         show("Suspension, by the whole command", by_command(deployed, patience_s=3))
     if given.people:
         show(f"The command beside {given.people:,} people", beside_people(given.people, times=5))
@@ -156,7 +207,9 @@ def main() -> None:
     if given.scale:
         with large(given.scale, given.data, given.home) as deployed:
             title = f"Suspension, {Shape().scaled(given.scale).items:,} items"
-            show(title, rounds(deployed, holders=given.holders, times=given.rounds, patience_s=15))
+            show(title, rounds(deployed, holders=given.holders, times=given.rounds, patience_s=15, points=AT_ONCE))
+            found = by_command(deployed, patience_s=15, holders=given.holders, dated=True)
+            show("Suspension of a country and a year, by the whole command", found)
         return
     with small(given.items) as deployed:
         measure_all(given, deployed)

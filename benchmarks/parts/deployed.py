@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from consentry.accounts.access import Role
 from consentry.bootstrap import open_deployment
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
@@ -18,6 +19,7 @@ from parts.deployment import CORPUS, POLICY_NAME, prepare
 
 LOG = Console(stderr=True)
 POLICY = "september-2024"
+_ISO_3166 = 2
 
 
 class Deployed(NamedTuple):
@@ -26,6 +28,8 @@ class Deployed(NamedTuple):
     home: Path
     corpus: str
     policy: str
+    people: Path
+    """The descriptor of the people table."""
 
     def build(self) -> str:
         """Build a release as of now."""
@@ -35,6 +39,24 @@ class Deployed(NamedTuple):
         if not built.eligible:
             raise SystemExit("nothing is eligible")
         return built.release
+
+    def countries(self, release: str) -> list[str]:
+        """Return the countries whose people's items a release holds, those with the fewest first."""
+        deployment = open_deployment(self.home, embedded=True)
+        places = deployment.control.releases.open(release).manifest.counts["by_place"]
+        deployment.close()
+        held = {
+            place: each["eligible"] for place, each in places.items() if len(place) == _ISO_3166 and each["eligible"]
+        }
+        return sorted(held, key=lambda place: held[place])
+
+    def key(self) -> str:
+        """Make a key for a program that asks whether something may be used, and return its secret."""
+        deployment = open_deployment(self.home, embedded=True)
+        with deployment.admission() as admission:
+            _, secret = admission.add_key("asks", roles=frozenset({Role.PLATFORM}), by="benchmark")
+        deployment.close()
+        return secret
 
     def text_column(self) -> str:
         """Return the column of texts of the corpus."""
@@ -56,7 +78,7 @@ def small(items: int) -> Iterator[Deployed]:
         deployment.control.statements.load_people(home / "content" / "people.toml")
         deployment.control.statements.publish(shipped()[POLICY], POLICY)
         deployment.close()
-        yield Deployed(home, "synthetic-network", POLICY)
+        yield Deployed(home, "synthetic-network", POLICY, home / "content" / "people.toml")
 
 
 @contextmanager
@@ -70,4 +92,4 @@ def large(scale: float, data: Path, where: Path | None) -> Iterator[Deployed]:
         deployment = open_deployment(home, embedded=True)
         deployment.control.statements.register_corpus(folder / "corpus.toml")
         deployment.close()
-        yield Deployed(home, CORPUS, POLICY_NAME)
+        yield Deployed(home, CORPUS, POLICY_NAME, folder / "people.toml")

@@ -2,6 +2,9 @@
 
 What goes wrong is an incident: one order, one server that is killed. Several jobs meet it together, each with its own
 time of renewal and its own luck, and each is a trial. So there are fewer incidents than trials, and both are told.
+
+Of the orders every other one is for a country whose content the release holds: after it another release is built, for
+nobody is granted that one any more. The others name the model of the jobs.
 """
 
 from __future__ import annotations
@@ -47,13 +50,21 @@ def trials(deployed: Deployed, *, number: int, deadlines: bool, together: int = 
     late: dict[str, list[float]] = {mode: [] for mode in MODES}
     incidents = dict.fromkeys(MODES, 0)
     troubles: dict[str, int] = {"lost": 0, "late": 0, "replayed": 0}
-    done = batch = 0
+    done = batch = before = countries = 0
     while done < number:
         mode = MODES[batch % len(MODES)]
         server.start()
-        all_, living, since = trial(server, orders, mode, release, batch=batch, deadlines=deadlines, together=together)
+        scope = {"models": [f"batch-{batch}"]}
+        if mode in _BY_ORDER and (batch // len(MODES) + batch) % 2 and (held := deployed.countries(release)):
+            scope, countries = {"areas": held[:1]}, countries + 1
+        all_, living, since = trial(
+            server, orders, mode, release, scope=scope, batch=batch, deadlines=deadlines, together=together
+        )
+        if "areas" in scope:
+            release = deployed.build()
         # On a machine with too much to do some lose their lease before anything goes wrong: those prove nothing.
         found = [each for each in all_ if each["over_at"] >= living and each["last_step"] is not None]
+        before += len(all_) - len(found)
         late[mode] += [each["last_step"] - since for each in found]
         troubles = {key: count + sum(each[key] for each in found) for key, count in troubles.items()}
         done, batch, incidents[mode] = done + len(found), batch + 1, incidents[mode] + bool(found)
@@ -70,6 +81,8 @@ def trials(deployed: Deployed, *, number: int, deadlines: bool, together: int = 
         for mode, values in late.items()
         if values
     ]
+    lines.append(Line("incidents by an order for a country", str(countries), f"of {batch}"))
+    lines.append(Line("jobs that ended before anything went wrong", str(before), f"not among the {done}"))
     lines.append(Line("answers lost, late, replayed", ", ".join(str(count) for count in troubles.values())))
     goal = "0" if deadlines else "more than 0: the control"
     lines.append(
@@ -85,7 +98,15 @@ def trials(deployed: Deployed, *, number: int, deadlines: bool, together: int = 
 
 
 def trial(
-    server: Server, orders: Orders, mode: str, release: str, *, batch: int, deadlines: bool, together: int
+    server: Server,
+    orders: Orders,
+    mode: str,
+    release: str,
+    *,
+    scope: dict[str, list[str]],
+    batch: int,
+    deadlines: bool,
+    together: int,
 ) -> tuple[list[dict[str, Any]], float, float]:
     """Let one thing go wrong for a batch of jobs.
 
@@ -110,7 +131,7 @@ def trial(
     if mode == "wall clock set":
         server.send(signal.SIGUSR1 if batch % 20 < 10 else signal.SIGUSR2)
     if mode in _BY_ORDER:
-        orders.give(models=[model])
+        orders.give(**scope)
         if mode == "order and killed":
             server.kill()
         asked, acknowledged = orders.given()
