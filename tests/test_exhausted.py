@@ -18,7 +18,7 @@ from consentry.corpus.sidecar import ClassesPin, usable
 from consentry.digests import plain_files
 from consentry.durable import sync_tree
 from consentry.errors import UnavailableError
-from consentry.exhausted import listed, no_room, require_room, walked
+from consentry.exhausted import disk_full, listed, no_room, require_room, walked
 from consentry.release.data_file import DataFile, open_pinned
 from consentry.release.manifest import sealed_in
 from consentry.service.problems import status_of, unforeseen
@@ -40,9 +40,16 @@ def test_it_is_said(number: int) -> None:
     assert (shown.code, status_of(shown)) == ("system-exhausted", 503)
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_said_also_by_the_service(number: int) -> None:
+    shown = unforeseen(OSError(number, "words of the system", "a.npy"))
+    assert (shown.code, shown.message.partition(":")[0], status_of(shown)) == ("system-disk-full", "`a.npy`", 503)
+
+
 @pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "gone"), OSError("text alone"), ValueError("bytes")])
 def test_another_error_is_about_the_file(error: Exception) -> None:
     assert no_room(error) is None
+    assert disk_full(error) is None
     require_room(error)
 
 

@@ -1,7 +1,8 @@
-"""Where the system gives this process no more: no further open file, no further mapping.
+"""Where the system gives this process no more: no further open file, no further mapping, no further room on a disk.
 
-Nothing is known of a file then. Who takes such an error for one about the file says that it is damaged or gone, and has
-it built anew or removed. INVARIANT: whoever concludes something about data from an `OSError` asks here first.
+Nothing is known of a file that cannot be opened or mapped. Who takes such an error for one about the file says that it is
+damaged or gone, and has it built anew or removed. INVARIANT: whoever concludes something about data from an `OSError` asks
+here first.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
 from consentry.errors import UnavailableError
 
 _SIGNS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def no_room(error: BaseException) -> UnavailableError | None:
@@ -37,6 +40,33 @@ def require_room(error: BaseException) -> None:
     """
     if (found := no_room(error)) is not None:
         raise found from error
+
+
+def disk_full(error: BaseException) -> UnavailableError | None:
+    """Return what to say of an error by which the system says that nothing more can be stored; None of another one."""
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return None
+    about = f"`{error.filename}`: " if error.filename is not None else ""
+    return UnavailableError(
+        "system-disk-full",
+        f"{about}{os.strerror(error.errno).lower()}",
+        help="free some space and try again; what was recorded before is safe",
+    )
+
+
+@contextmanager
+def full_as(code: str, message: str, *, help: str) -> Iterator[None]:
+    """Say of what is done in the block, or in a function that is decorated, what a full disk means for it.
+
+    Raises:
+        UnavailableError: nothing more can be stored.
+    """
+    try:
+        yield
+    except OSError as error:
+        if disk_full(error) is None:
+            raise
+        raise UnavailableError(code, message, help=help) from error
 
 
 def listed(folder: Path, pattern: str = "*") -> list[Path]:

@@ -19,9 +19,8 @@ from consentry.cli import interrupts
 from consentry.cli.called import at_home, program
 from consentry.cli.invocation import Commands, Invocation, Later
 from consentry.cli.output import Output, visible
-from consentry.errors import ConsentryError, StateError, UnavailableError
-from consentry.exhausted import no_room
-from consentry.release.staging import NO_SPACE
+from consentry.errors import ConsentryError, StateError
+from consentry.exhausted import disk_full, no_room
 
 INTERRUPTED = 130
 _SOURCE = Path(__file__).parents[1]
@@ -178,16 +177,10 @@ def _mistake(error: Exception) -> ConsentryError:
 
 def _of_the_system(error: OSError) -> ConsentryError:
     """Say what the operating system refused."""
-    if (found := no_room(error)) is not None:
+    if (found := no_room(error) or disk_full(error)) is not None:
         return found
     about = f"`{error.filename}`: " if error.filename is not None else ""
     reason = (error.strerror or str(error)).lower()
-    if error.errno in NO_SPACE:
-        return UnavailableError(
-            "system-disk-full",
-            f"{about}{reason}",
-            help="free some space and try again; what was recorded before is safe",
-        )
     return StateError(
         "system-file-unusable",
         f"{about}{reason}",

@@ -40,7 +40,7 @@ from consentry.corpus.residence_codes import ResidenceCodes, Resolver
 from consentry.corpus.row_places import RowPlaces, placed
 from consentry.digests import Digest
 from consentry.errors import PeopleError
-from consentry.exhausted import require_room
+from consentry.exhausted import full_as, require_room
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ACCOUNTS, Account, Age
 
@@ -49,6 +49,7 @@ I64 = npt.NDArray[np.int64]
 Progress = Callable[[int], None]
 
 _BATCH_ROWS = 1 << 17
+_FULL = "free some space and load it again; what was loaded before stays in force"
 _SIGNALS = ("country", "location", "phone", "locale", "time_zone", "ip_country")
 _AGE_CODES = {Age.UNKNOWN: AGE_UNKNOWN, Age.ADULT: STATED_ADULT, Age.MINOR: STATED_MINOR}
 _REPORTED_WORDS = 20
@@ -117,6 +118,7 @@ def people_batches(files: Iterable[Path], descriptor: PeopleDescriptor) -> Itera
             ) from error
 
 
+@full_as("people-disk-full", "no space left to load the people table", help=_FULL)
 def load_people(
     batches: Iterable[pa.RecordBatch],
     *,

@@ -40,13 +40,14 @@ from consentry.corpus.unique_ids import Threads, first_rows, not_unique, repeate
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, ConsentryError, CorpusError, DescriptorError, raise_all
-from consentry.exhausted import listed, require_room
+from consentry.exhausted import full_as, listed, require_room
 from consentry.policy.matrix import ItemClass
 from consentry.progress import Progress
 
 _CLASSES, _SIDECARS, _LOCK = "item_classes.json", "sidecars", "lock"
 _OPEN_ATTEMPTS = 3
 _EXAMPLE = "network/corpus.toml"
+_FULL = "free some space and register again; what was registered before stays in force"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,7 @@ def read_descriptor(path: Path, *, queried: bool = False) -> CorpusDescriptor:
     return parse_corpus(read_text(path, like=_EXAMPLE), filename=str(path), queried=queried)
 
 
+@full_as("corpus-disk-full", "no space left to register the corpus", help=_FULL)
 def register(
     path: Path,
     folder: Path,

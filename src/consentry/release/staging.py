@@ -6,17 +6,14 @@ disk. A crash leaves at most that neighbour, and the next attempt removes it. On
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from consentry.durable import sync_tree, take_name
-from consentry.errors import ConflictError, UnavailableError
-
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""The errors by which a system says that nothing more can be stored."""
+from consentry.errors import ConflictError
+from consentry.exhausted import full_as
 
 
 @contextmanager
@@ -35,21 +32,13 @@ def staged(target: Path) -> Iterator[Path]:
         )
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
+    help_line = "free some space and try again; nothing was left behind"
     try:
-        part.mkdir(parents=True)
-        yield part
-        sync_tree(part)
-        take_name(part, target)
-    except BaseException as error:
+        with full_as("release-disk-full", f"no space left to write `{target}`", help=help_line):
+            part.mkdir(parents=True)
+            yield part
+            sync_tree(part)
+            take_name(part, target)
+    except BaseException:
         shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            raise _disk_full(target) from error
         raise
-
-
-def _disk_full(target: Path) -> UnavailableError:
-    return UnavailableError(
-        "release-disk-full",
-        f"no space left to write `{target}`",
-        help="free some space and try again; nothing was left behind",
-    )

@@ -75,6 +75,7 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
         ),
         "ledger-outcome-unknown": Plain(N_("we cannot tell whether this was saved"), _LOOK_AGAIN),
         "ledger-unavailable": _NOTHING_ANSWERS,
+        "system-disk-full": _NOTHING_ANSWERS,
         "system-exhausted": _NOTHING_ANSWERS,
         "serve-body-too-large": Plain(
             N_("that was more than we can take at once"),

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
-from consentry.exhausted import no_room
+from consentry.exhausted import disk_full, no_room
 from consentry.service.logs import REQUEST
 from consentry.service.problem_words import PROBLEMS, read_in_vain
 from consentry.service.request_words import misfit
@@ -171,7 +171,7 @@ def _methods_of(request: Request) -> list[str]:
 
 def unforeseen(error: Exception) -> ConsentryError:
     """Return the error that is shown for one that nobody foresaw: where it was, and of what kind."""
-    if (found := no_room(error)) is not None:
+    if (found := no_room(error) or disk_full(error)) is not None:
         return found
     frames = traceback.extract_tb(error.__traceback__)
     place = [each for each in frames if _SOURCE in Path(each.filename).parents or not each.filename][-1:]
