@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -84,3 +85,28 @@ def run(name: str, *arguments: str, folder: Path) -> str:
     assert done.returncode == 0, done.stderr
     assert done.stdout
     return done.stdout
+
+
+def digests(folder: Path, *, seed: int) -> dict[str, str]:
+    """Write the corpus of the benchmarks into a folder, and return the digest of each of its files."""
+    run("corpus", "--scale", "0.0002", "--seed", str(seed), "--data", str(folder), folder=folder)
+    (written,) = folder.iterdir()
+    return {
+        str(path.relative_to(written)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(written.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_corpus_is_fixed_to_the_byte_by_its_seed(tmp_path: Path) -> None:
+    """Figures that two people get are of the same rows."""
+    first, again, other = (tmp_path / each for each in ("first", "again", "other"))
+    for each in (first, again, other):
+        each.mkdir()
+    found = digests(first, seed=1)
+    assert {"corpus.toml", "people.parquet", "choices.parquet", "items/part-00.parquet"} <= found.keys()
+    assert digests(again, seed=1) == found
+    differing = digests(other, seed=2)
+    assert differing.keys() == found.keys()
+    same = {name for name, digest in found.items() if differing[name] == digest}
+    assert same == {"corpus.toml", "people.toml"}, "what the columns mean does not depend on the seed"

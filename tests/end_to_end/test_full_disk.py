@@ -133,7 +133,11 @@ def test_full_while_registering_again_leaves_what_was_registered_before(
         said = deployment.ledger.head()
         # New people as well: their numbers are written to the same disk, and no two may ever have one.
         written = [RawItem(id=ROWS + number, author=50 + number) for number in range(20_000)]
-        write_items(tmp_path / "content" / "items" / "1.parquet", written, Form(ids="int64", created="none", rows_per_group=20_000))
+        write_items(
+            tmp_path / "content" / "items" / "1.parquet",
+            written,
+            Form(ids="int64", created="none", rows_per_group=20_000),
+        )
         for leave in (0, 4_096, 65_536, 300_000, 500_000):
             ballast = fill(small_disk, leave=leave)
             refused("corpus-disk-full", lambda: control.statements.register_corpus(descriptor_file))
