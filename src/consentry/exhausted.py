@@ -1,8 +1,8 @@
 """Where the system gives this process no more: no further open file, no further mapping, no further room on a disk.
 
 Nothing is known of a file that cannot be opened or mapped. Who takes such an error for one about the file says that it
-is damaged or gone, and has it built anew or removed. INVARIANT: whoever concludes something about data from an `OSError`
-asks here first.
+is damaged or gone, and has it built anew or removed. INVARIANT: whoever concludes something about data from an
+`OSError` asks here first.
 """
 
 from __future__ import annotations

@@ -176,3 +176,51 @@ def test_nothing_is_sent_anywhere(tmp_path: Path, planted: bool) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     asked = done.stdout.rpartition("ASKED ")[2].strip()
     assert ("socket.connect" in asked) if planted else asked == "[]"
+
+
+WATCHES = """
+import json, os, sys
+log = os.open(os.environ["ASKED_OF_THE_NETWORK"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def look(name, given):
+    if name.startswith(("socket.connect", "socket.send")):
+        given = given[1:]
+    elif name not in ("socket.getaddrinfo", "socket.gethostbyname"):
+        return
+    address = given[0] if isinstance(given[0], tuple) else given
+    os.write(log, (json.dumps([os.getpid(), name, str(address[0])]) + chr(10)).encode())
+sys.addaudithook(look)
+"""
+HERE = {"127.0.0.1", "::1", "localhost"}
+ELSEWHERE = "203.0.113.1"
+"""An address that nobody has: it is for documents."""
+PLANTED = f"""
+import socket, subprocess, sys
+ask = "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('{ELSEWHERE}', 9))"
+socket.getaddrinfo("localhost", 9)
+subprocess.run([sys.executable, "-c", ask], check=True)
+"""
+
+
+@pytest.mark.parametrize("planted", [False, True], ids=["as it is", "control: a child that asks elsewhere is noticed"])
+def test_the_demo_asks_nobody_but_itself(tmp_path: Path, planted: bool) -> None:
+    """Neither the demo nor its training jobs, which are processes of their own: each Python that starts is watched."""
+    (tmp_path / "sitecustomize.py").write_text(WATCHES)
+    log = tmp_path / "asked"
+    demo = ["-P", "-m", "consentry", "--home", "home", "demo", "--people", "60", "--items", "600", "--no-serve"]
+    with subprocess.Popen(
+        [sys.executable, *(["-c", PLANTED] if planted else demo)],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT / 'src'}",
+            "ASKED_OF_THE_NETWORK": str(log),
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        complaints = process.communicate()[1]
+    assert process.returncode == 0, complaints[-2000:]
+    asked = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len({pid for pid, _, _ in asked}) > 1, "also what its children ask is seen"
+    assert {where for _, _, where in asked} - HERE == ({ELSEWHERE} if planted else set())
