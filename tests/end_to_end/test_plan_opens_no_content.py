@@ -1,7 +1,7 @@
 """`release plan` opens no content: it is answered from the census, which is counted from sidecars.
 
-It is watched twice. An audit hook hears of every file that Python opens. What Arrow opens by itself it does not hear of:
-the kernel tells that, where it is Linux. Looking at the state of a file opens nothing.
+It is watched twice. An audit hook hears of every file that Python opens. What Arrow opens by itself it does not hear
+of: the kernel tells that, where it is Linux. Looking at the state of a file opens nothing.
 """
 
 from __future__ import annotations
