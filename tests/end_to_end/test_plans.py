@@ -1,14 +1,14 @@
 """What a plan counts is what the release holds that is built then, in generated networks.
 
-A plan is made from the census alone: it says how many items depend on a date, and how many involve several people, and
-counts those by their owner. So a release has the counts of the plan, but for as many items as the plan says it cannot
-tell, and never otherwise.
+A plan is made from the census: it says how many items depend on a date, and how many involve several people, and counts
+those by their owner; what somebody said of single items it knows. So a release has the counts of the plan, but for as
+many items as the plan says it cannot tell, and never otherwise.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -27,6 +27,7 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.release.plan import UNDECIDED
 from end_to_end.network import RawItem, RawPerson, populated
 from end_to_end.test_every_item import MOMENTS, NOW, WORDS, items_of, policies
+from end_to_end.test_story import say
 
 PURPOSE = Purpose.TRAIN_GENAI
 PEOPLE = [
@@ -53,13 +54,20 @@ def scope(rng: Random) -> Scope:
     )
 
 
-def speak(deployment: Deployment, rng: Random) -> None:
+def speak(deployment: Deployment, rng: Random, every: Sequence[str]) -> None:
+    """Let somebody choose, about some single items at times; or object to items that somebody else may have."""
+    about = rng.sample(every, k=min(3, len(every))) if rng.random() < 0.5 else []
+    if about and rng.random() < 0.3:
+        filed = deployment.control.objections.file("a picture", answer_to="zoe", purpose=PURPOSE)
+        deployment.control.objection_queue.match_items(filed.objection, set(about), corpus="network", by="sam")
+        return
     choice = Choice(
         purpose=rng.choice([PURPOSE, Purpose.TRAIN_GENAI_TEXT, Purpose.TRAIN_AI]),
         state=rng.choice([*ChoiceState, ChoiceState.REFUSED]),
         reach=rng.choice([*Reach]),
         at=rng.choice(MOMENTS),
         categories=frozenset(rng.sample([Category.POST, Category.IMAGE], k=rng.choice([0, 0, 1, 2]))),
+        items=frozenset(deployment.item("network", item) for item in about),
     )
     person = deployment.person(rng.choice(WORDS))
     deployment.control.statements.choose([ChoiceMade(person=person, choice=choice, source=Source.SETTINGS)])
@@ -94,7 +102,7 @@ def test_a_release_holds_what_its_plan_counts() -> None:
             control = deployment.control
             control.statements.publish(policies()[policy], policy)
             for _ in range(rng.randrange(6)):
-                speak(deployment, rng)
+                speak(deployment, rng, [str(item.id) for items in files for item in items])
             for number in range(orders):
                 origin = Origin.AUTHORITY_REQUEST
                 control.orders.suspend(scope(rng), case=f"case-{number}", origin=origin, reference="a letter")
@@ -107,12 +115,13 @@ def test_a_release_holds_what_its_plan_counts() -> None:
     assert all(met[each] for each in WHAT), met
 
 
-WHAT = ("a plan that tells all", "depends on a date", "left out for others", "suspended", "refused", "eligible", "gap")
+REASONS = ("suspended", "refused", "objected", "gap")
+WHAT = (*REASONS, "eligible", "a plan that tells all", "depends on a date", "left out for others")
 
 
 def what_was_met(told: Mapping[str, Any], built: Mapping[str, Any]) -> Iterator[str]:
     reasons = " ".join(built["by_reason"])
-    yield from (word for word in ("suspended", "refused", "gap") if word in reasons)
+    yield from (word for word in REASONS if word in reasons)
     if built["eligible"]:
         yield "eligible"
     if told["undecided"]:
@@ -121,6 +130,21 @@ def what_was_met(told: Mapping[str, Any], built: Mapping[str, Any]) -> Iterator[
         yield "left out for others"
     if not told["undecided"] and not told["involving_several"]:
         yield "a plan that tells all"
+
+
+def test_what_is_said_of_single_items_is_in_a_plan() -> None:
+    items = [RawItem(id=f"a{number}", author="ada", created=NOW - 5) for number in range(4)]
+    files = [[*items, RawItem(id="b0", author="böb", created=NOW - 5)]]
+    with populated(files, PEOPLE, "august-2024") as (_, deployment):
+        control = deployment.control
+        say(deployment, "ada", items=("a1",))
+        filed = control.objections.file("a picture", answer_to="zoe", purpose=PURPOSE)
+        control.objection_queue.match_items(filed.objection, {"a2"}, corpus="network", by="sam")
+        say(deployment, "böb")
+        told = control.releases.plan("network", PURPOSE, policy=load(policies()["august-2024"], "p"), at=NOW).to_json()
+        built = control.releases.build("network", PURPOSE, policy="august-2024", at=NOW).manifest.counts
+    assert told == {"counts": built, "undecided": 0, "involving_several": 0}
+    assert (built["eligible"], built["by_reason"]) == (2, {"refused": 2, "objected": 1})
 
 
 def test_control_a_plan_that_knows_of_no_suspension_is_noticed() -> None:

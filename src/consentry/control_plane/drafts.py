@@ -66,7 +66,7 @@ class Drafts:
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Scope | None = None
     ) -> plan.Plan:
-        """Say what a release would hold, from the census alone; as if a scope were `suspended`.
+        """Say what a release would hold, from the census; as if a scope were `suspended`. No content is opened.
 
         Raises:
             InputError: nothing can be in that scope.
@@ -78,7 +78,9 @@ class Drafts:
         counted = self._census(opened, knowledge.classes).census
         rules = rules_for(policy.rules, decides=policy.decides(purpose))
         compiler = MatrixCompiler((*rules, *orders, *_what_if(suspended)), purpose)
-        return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
+        return plan.plan(
+            counted, compiler=compiler, knowledge=knowledge, items=opened.items, sidecars=opened.sidecars, at=at
+        )
 
     def build(
         self,

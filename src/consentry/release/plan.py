@@ -1,7 +1,9 @@
-"""A dry run: what a release would hold, worked out from the census alone.
+"""A dry run: what a release would hold, worked out from the census.
 
 A census does not know when an item was created or who else it involves. Items whose decision depends on a date are
 counted as undecided; items that involve several people are counted by their owner, and a plan says how many they are.
+Items about which somebody said something one by one are few: they are decided as a build decides them, with all that is
+known of them.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from consentry.corpus.census import Census
-from consentry.corpus.classes import PersonClasses
+from consentry.corpus.sidecar import Sidecar
 from consentry.policy.choice import Seconds
 from consentry.policy.matrix import ItemClass, MatrixCompiler
+from consentry.release.basis import Asked, Knowledge, OwnDecision
 from consentry.release.tallies import (
     Outcome,
     Tallies,
@@ -48,26 +51,49 @@ def plan(
     census: Census,
     *,
     compiler: MatrixCompiler,
-    classes: PersonClasses,
+    knowledge: Knowledge,
     items: Sequence[ItemClass],
+    sidecars: Sequence[Sidecar],
     at: Seconds,
 ) -> Plan:
-    """Return what a release by these rules would hold."""
-    matrix = compiler.compile(classes.members, items, at=at)
-    person, item = np.nonzero(census.counts)
-    counts = census.counts[person, item]
+    """Return what a release by these rules would hold; the census is of the classes that are known."""
+    members = knowledge.classes.members
+    matrix = compiler.compile(members, items, at=at)
+    own = _one_by_one(Asked(compiler, at, knowledge, items), sidecars)
+    by_class = census.counts
+    for who, what, _ in own:
+        by_class[who, what] -= 1
+    person, item = np.nonzero(by_class)
+    counts = by_class[person, item]
     cells = np.array(matrix.cells)[np.array(matrix.person_rows)[person], np.array(matrix.item_columns)[item]]
     outcomes = [
         *(outcome_of(decision, involved=False) for decision in matrix.outcomes),
         Outcome(allowed=False, involved=False, reasons=(UNDECIDED,)),
     ]
+    first = len(outcomes)
+    outcomes += [outcome_of(each.decision, involved=each.involved) for *_, each in own]
     tally = gathered(
-        [place_label(member) for member in classes.members],
+        [place_label(member) for member in members],
         kinds_of(items),
         outcomes=outcomes,
-        cells=(person, item, np.where(cells < 0, len(matrix.outcomes), cells), counts),
+        cells=(
+            np.append(person, np.array([who for who, *_ in own], dtype=np.int64)),
+            np.append(item, np.array([what for _, what, _ in own], dtype=np.int64)),
+            np.append(np.where(cells < 0, len(matrix.outcomes), cells), np.arange(first, len(outcomes))),
+            np.append(counts, np.ones(len(own), dtype=np.int64)),
+        ),
     )
     return Plan(tally=tally, undecided=int(counts[cells < 0].sum()), involving=census.involving)
+
+
+def _one_by_one(asked: Asked, sidecars: Sequence[Sidecar]) -> list[tuple[int, int, OwnDecision]]:
+    """Return the class of the owner, the class of the item and the decision, of items that somebody spoke of alone."""
+    codes = asked.knowledge.classes.codes
+    return [
+        (int(codes[int(sidecar.person[row])]), int(sidecar.klass[row]), decision)
+        for sidecar in sidecars
+        for row, decision in asked.decisions(sidecar).items()
+    ]
 
 
 def difference(old: Plan, new: Plan) -> dict[str, Any]:
