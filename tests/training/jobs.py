@@ -76,8 +76,16 @@ context.__exit__(None, None, None)
 
 
 def start(
-    program: str, *, url: str, folder: Path, ttl_s: float = 1.0, watchdog: bool = True, leads: bool = True
+    program: str,
+    *,
+    url: str,
+    folder: Path,
+    ttl_s: float = 1.0,
+    watchdog: bool = True,
+    leads: bool = True,
+    places: tuple[Path, ...] = (),
 ) -> Job:
+    """Start a job, and return once it holds its lease. In `places` it looks for modules first."""
     folder.mkdir(exist_ok=True)
     environment = {
         **os.environ,
@@ -86,7 +94,7 @@ def start(
         "JOB_FOLDER": str(folder),
         "JOB_TTL": str(ttl_s),
         "JOB_WATCHDOG": "yes" if watchdog else "no",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
+        "PYTHONPATH": os.pathsep.join(map(str, [*places, ROOT / "src", ROOT / "tests"])),
     }
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", program],
