@@ -208,11 +208,16 @@ class Process:
     """`consentry serve` as a process of its own."""
 
     def __init__(
-        self, home: Path, *, errors: int = subprocess.PIPE, program: Sequence[str] = ("-m", "consentry")
+        self,
+        home: Path,
+        *,
+        errors: int = subprocess.PIPE,
+        program: Sequence[str] = ("-m", "consentry"),
+        port: int = 0,
     ) -> None:
         self.home = home
         (home / "serve.json").unlink(missing_ok=True)
-        self.process = command(home, "serve", "--port", "0", errors=errors, program=program)
+        self.process = command(home, "serve", "--port", str(port), errors=errors, program=program)
         try:
             self.ask = self._reached()
         except BaseException:
