@@ -18,7 +18,7 @@ def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str
     return subprocess.run([ROOT / "run", *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("script", ["run", "requirements/lock", ".ci/run", ".ci/newcomer"])
+@pytest.mark.parametrize("script", ["run", "requirements/lock", ".ci/run", ".ci/newcomer", ".ci/trainer"])
 def test_a_script_can_be_run_and_parsed(script: str) -> None:
     path = ROOT / script
     assert path.stat().st_mode & 0o111

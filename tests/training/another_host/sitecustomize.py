@@ -1,13 +1,15 @@
-"""A host with clocks of its own: for every Python process whose PYTHONPATH names this folder, a watchdog's as well.
+"""A host with clocks and packages of its own: for every Python process whose PYTHONPATH names this folder.
 
 HOST_WALL_CLOCK names a file of eight bytes: by how many seconds the wall clock is ahead, at any moment.
 HOST_WITHOUT_BOOT_CLOCK: the system has no boot clock, and its monotonic clock shows another time than ours.
+HOST_PACKAGES names what is installed there beside Consentry and Python.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -44,6 +46,19 @@ def _without_boot_clock() -> None:
     time.clock_gettime, time.clock_gettime_ns = shown, shown_ns
 
 
+class _Others:
+    """Finds none of the packages that are not installed there."""
+
+    def __init__(self, packages: list[str]) -> None:
+        self._there = {"consentry", *sys.stdlib_module_names, *packages}
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        if name.partition(".")[0] not in self._there and not name.startswith("_sysconfigdata_"):  # Python's own
+            raise ImportError(f"{name} is not installed here")
+
+
+if "HOST_PACKAGES" in os.environ:
+    sys.meta_path.insert(0, _Others(os.environ["HOST_PACKAGES"].split()))
 if "HOST_WALL_CLOCK" in os.environ:
     _set_by(Path(os.environ["HOST_WALL_CLOCK"]))
 if "HOST_WITHOUT_BOOT_CLOCK" in os.environ:
