@@ -2,7 +2,8 @@
 
 python -m train.ranks_in_ddp NUMBER
 
-When its lease is over it tries to keep one more, and says what came of that.
+When its lease is over it tries to keep one more, and says what came of that. The group's own time is half an hour, as
+it is where nobody says anything else.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from datetime import timedelta
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
@@ -77,7 +79,7 @@ def main() -> None:
     number = int(sys.argv[1])
     torch.set_num_threads(1)
     try:
-        with one_of_two(number), held_by(number) as lease:
+        with one_of_two(number, timeout=timedelta(minutes=30)), held_by(number) as lease:
             stopping(lease, mark=f"-{number}")
     except ConsentryError as error:
         note(f"ended-{number}", error.code)

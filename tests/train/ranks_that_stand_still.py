@@ -1,12 +1,14 @@
 """One of two ranks that agree before every step, and nothing else. The first one stands still at a place of its own.
 
-python -m train.ranks_that_stand_still NUMBER PLACE bounded|unbounded|patient
+python -m train.ranks_that_stand_still NUMBER PLACE bounded|unbounded|patient|deaf
 
 PLACE is where the first one stands still: `before` it says its word, `between` having the answer and letting the other
-one go, `after` that; or only its main thread does (`stuck`). Its watchdog is gone by then, so that nobody ends it. The
-second one has no watchdog either: whatever ends it, it ends by itself. `unbounded` is the control: it waits as long as
-`torch.distributed` does. `patient` waits for so many seconds of its own. The group's own time is up after half an hour,
-as it is where nobody says anything else.
+one go, `after` that; or only its main thread does (`stuck`). Its watchdog is gone by then, so that nobody ends it.
+Being `slow` it keeps its watchdog, and goes on by itself, later than a lease ends that nobody renews. The second one
+has no watchdog either: whatever ends it, it ends by itself. `unbounded` is the control: it waits as long as
+`torch.distributed` does, and does not ask how it is with the lease of the other one. `deaf`, another control, does not
+ask either. `patient` waits for so many seconds of its own. The group's own time is up after half an hour, as
+it is where nobody says anything else.
 """
 
 from __future__ import annotations
@@ -42,6 +44,10 @@ def stand_still(*_: Any, **__: Any) -> None:
 
 def misbehave(lease: Lease, place: str) -> None:
     """Lose the watchdog, and stand still at a place."""
+    if place == "slow":
+        note("still", {"at": time.monotonic()})
+        time.sleep(1.6 * lease.ttl_s)
+        return
     assert lease._watched is not None
     lease._watched._process.kill()
     lease._watched._process.wait()
@@ -93,6 +99,8 @@ def main() -> None:
             one_of_two(number, timeout=timedelta(minutes=30)),
             held_by(number, watchdog=number == 0, ranks_patience_s=PATIENCE_S if wait == "patient" else None) as lease,
         ):
+            if wait in ("deaf", "unbounded"):
+                lease.others = None
             try:
                 agree(lease, number, place)
             except LeaseOverError as error:

@@ -1,12 +1,14 @@
 """Two ranks of one model in DistributedDataParallel: whatever becomes of one of them, none hangs and none goes on.
 
 The gradients are joined in the backward pass, where nobody looks at a lease: who waits there for a rank that is gone
-fails when its connections close, and for one that stands still when its watchdog has killed it.
+fails when its connections close, and for one that stands still when its watchdog has killed it. If that stands still as
+well, as on a machine that is off, it fails when the control plane says that the lease of that one is over.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -25,6 +27,7 @@ from train.test_training import Elsewhere, Job
 from train.turned import require_no_step_after, turning
 from training.jobs import freeze
 from training.test_client import within
+from training.test_watchdog import watchdog_of
 
 TTL_S = 15.0
 END_S = 90.0  # to end a process on a busy machine, once it has stopped
@@ -105,6 +108,26 @@ def test_a_rank_that_is_gone_ends_the_other_one(released: Released, tmp_path: Pa
         require_nothing_after(ranks, number, at=gone_at)
     taken = [ranks.steps(number)[-1]["step"] for number in RANKS]
     assert abs(taken[0] - taken[1]) <= 1
+
+
+def test_a_rank_that_stands_still_with_its_watchdog_ends_the_other_one(released: Released, tmp_path: Path) -> None:
+    with two_ranks(released, tmp_path, ttl_s=TTL_S) as ranks:
+        ranks.begin()
+        first, second = ranks.jobs
+        watchdog = watchdog_of(first.process)
+        os.kill(watchdog, signal.SIGSTOP)
+        freeze(first.process)
+        gone_at, since = boot_seconds(), time.monotonic()
+        try:
+            assert second.ends(TTL_S + END_S) not in (0, -signal.SIGKILL), ranks.errors()
+            assert ranks.steps(1)[-1]["taken"] < gone_at + TTL_S
+            assert first.process.poll() is None, "a control: nobody ended the one that stands still"
+            states = {each["job"]: each["state"] for each in ranks.server.ask("GET", "/v1/leases").json["leases"]}
+        finally:
+            os.kill(watchdog, signal.SIGKILL)
+    assert states["run-rank-0"] == "expired"
+    assert time.monotonic() - since < TTL_S + END_S
+    require_nothing_after(ranks, 1, at=gone_at)
 
 
 def test_an_order_in_the_middle_of_an_epoch_stops_both_ranks_at_one_step(released: Released, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class SmallPlane:
             return 204, None
         with self.changed:
             if parts == ["v1", "leases"]:
-                return self._grant(body, bearer)
+                return self._every(bearer) if body is None else self._grant(body, bearer)
             lease = self.leases.get(parts[2])
             if lease is None:
                 return 404, problem("lease-unknown")
@@ -116,6 +116,17 @@ class SmallPlane:
         release = {"name": body["release"], "manifest": f"sha256:{self.name}", "purpose": "train-genai", "files": files}
         given = {"lease": name, "fence": self.position, "ttl_s": ttl, "secret": f"secret-{name}", "release": release}
         return 201, {**given, "nonce": body["nonce"], "amendment": len(self.amendments), **self.grants_forged}
+
+    def _every(self, bearer: str) -> Reply:
+        if bearer != CREDENTIAL:
+            return 403, problem("lease-not-yours")
+        for lease in self.leases.values():
+            self._alive(lease)
+        now = time.monotonic()
+        shown = [
+            {"fence": each.fence, "state": each.state, "left_s": each.until - now} for each in self.leases.values()
+        ]
+        return 200, {"leases": shown}
 
     def _alive(self, lease: Granted) -> Reply | None:
         if lease.state == "granted" and time.monotonic() >= lease.until:

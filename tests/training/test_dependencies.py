@@ -24,7 +24,7 @@ sys.meta_path.insert(0, Others())
 for name in sys.argv[2:]:
     importlib.import_module(f"consentry.training.{name}")
 """
-BARE = ("client", "consumption", "delivery", "model_checkpoints", "serving", "watchdog")
+BARE = ("client", "consumption", "delivery", "model_checkpoints", "other_leases", "serving", "watchdog")
 
 
 def alone(packages: str, *modules: str) -> subprocess.CompletedProcess[str]:

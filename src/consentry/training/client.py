@@ -45,6 +45,7 @@ from consentry.training.holding import (
 from consentry.training.http import Answer, Requests
 from consentry.training.lease_grant import grant
 from consentry.training.lease_requests import over, posted, unsent
+from consentry.training.other_leases import OtherLeases
 from consentry.training.refusals import Meaning, meaning
 from consentry.training.shared_deadline import LeaseState
 from consentry.training.watchdog import kill_this_job
@@ -67,6 +68,8 @@ class Lease:
         self.job = job
         self.ranks_patience_s: float | None = None
         """How long to wait for the word of another rank at most; None: as long as the group does."""
+        self.others: OtherLeases | None = None
+        """What says how it is with the leases of other ranks."""
         self.wait_for_devices: Callable[[], None] | None = None
         """What returns when devices have done what the job gave them. Until then the job has not stopped."""
         self._holding = holding
@@ -93,6 +96,11 @@ class Lease:
     def fence(self) -> int:
         """The number of this lease: a later lease has a higher one."""
         return self._holding.fence
+
+    @property
+    def ttl_s(self) -> float:
+        """How long it lives if nobody renews it."""
+        return self._holding.ttl_s
 
     @property
     def amendment(self) -> int:
@@ -332,14 +340,11 @@ def hold(
     """
     _require_time_to_live(ttl_s)
     address = url or os.environ.get("CONSENTRY_URL") or DEFAULT_URL
-    given = grant(
-        address,
-        {"release": release, "job": job, "model": model, "ttl_s": ttl_s},
-        credential=credential or os.environ.get("CONSENTRY_TOKEN") or "",
-        folder=state_folder or _state_folder(),
-    )
+    who = credential or os.environ.get("CONSENTRY_TOKEN") or ""
+    asked = {"release": release, "job": job, "model": model, "ttl_s": ttl_s}
+    given = grant(address, asked, credential=who, folder=state_folder or _state_folder())
     lease = Lease(holding=given.holding, release=given.release, job=job, journal=given.journal)
-    lease.ranks_patience_s = ranks_patience_s
+    lease.ranks_patience_s, lease.others = ranks_patience_s, OtherLeases(url=address, credential=who)
     how = "released"
     try:
         lease._start(watchdog=watchdog)

@@ -14,19 +14,28 @@ Each rank says a word: go on, at its end, or over. The highest word of all of th
 * A rank whose watchdog is gone says *over* at its next word. A control plane that is gone renews nobody: each says
   *over* when its own time is, or gives up.
 
-So from the moment at which the lease of one rank is over, all ranks that can run have stopped within the time to live.
-What is left is a rank that stands still together with its watchdog, before it gave its word: a machine that is frozen,
-or off. The others wait for it under leases of their own, and train on nothing, until the group's own time is up, or for
-`ranks_patience_s` if their leases were held with that.
+* A rank that stands still together with its watchdog, or whose machine is off, is not renewed. When nothing was agreed
+  for half of its time to live, a rank asks the control plane about the leases of the others, whose numbers came with
+  the words. If one was not renewed in time, it gives up as above; if it does not look, as in the backward pass of a
+  model in DistributedDataParallel, its connections are closed for it. A rank that is slow is renewed, and waited for.
+
+So from the moment at which the lease of one rank is over, all ranks that can run have stopped within the time to live,
+or, where only the control plane can say that it is over, a moment after that does, which waits a twentieth longer.
+What is left is a rank that stands still before the first word: nobody knows its lease. The others wait for it under
+leases of their own, and train on nothing, until the group's own time is up, or for `ranks_patience_s` if their leases
+were held with that.
 """
 
 from __future__ import annotations
 
+import random
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.distributed as dist
@@ -45,6 +54,9 @@ _LEAST_WAIT_S = 0.001
 """Less is no milliseconds at all, and those mean to gloo that it shall wait for ever."""
 _MOMENT_S = 0.1
 """What an answer takes to the others, once it is there."""
+_SHARE_S = 0.25
+"""Of so much time each rank may ask about the others once, so that a thousand that wait ask no more than four do."""
+_ASK_S, _AGAIN_PART = 10.0, 4
 
 
 def own_rank() -> int:
@@ -122,32 +134,88 @@ def _next(left: Iterator[_Batch]) -> tuple[_Batch | None, LeaseOverError | None]
         return None, error
 
 
+class _Others:
+    """The other ranks of a group: a thread asks whether their leases still live when nothing was agreed for long."""
+
+    def __init__(self, lease: Lease, group: Any) -> None:
+        self.gone = False
+        """Whether the lease of one of them was not renewed in time."""
+        self.given_up = False
+        """Whether this rank knows."""
+        self._group, self._ranks = group, dist.get_world_size(group)
+        self._fences: frozenset[int] = frozenset()
+        self._agreed_at = boot_seconds()
+        threading.Thread(target=self._look, args=(lease,), name="consentry-ranks", daemon=True).start()
+
+    def agreed(self, fences: Sequence[int]) -> None:
+        """Note that all of them said their word, and the numbers of their leases."""
+        self._fences, self._agreed_at = frozenset(fences), boot_seconds()
+
+    def _look(self, lease: Lease) -> None:
+        ask_at = 0.0
+        while not lease.is_over() and not self.gone:
+            pause = max(ask_at, self._agreed_at + lease.ttl_s / 2) - boot_seconds()
+            if pause > 0 or not self._fences or lease.others is None:
+                time.sleep(max(min(pause, _GLANCE_S), _MOMENT_S))
+                continue
+            fences, agreed_at = self._fences, self._agreed_at
+            left = lease.others.left_s(fences, timeout_s=min(lease.ttl_s / 3, _ASK_S))
+            self.gone = left is not None and left < 0 and agreed_at == self._agreed_at
+            again_s = lease.ttl_s / _AGAIN_PART if left is None else left + _MOMENT_S
+            ask_at = boot_seconds() + max(again_s, self._ranks * _SHARE_S * random.uniform(0.5, 1))  # noqa: S311
+        if self.gone and not lease.is_over():
+            time.sleep(2 * _GLANCE_S)  # who waits for a word sees it by itself, and says why
+            if not self.given_up:
+                _close_connections(self._group)
+
+
+_others: WeakKeyDictionary[Lease, dict[Any, _Others]] = WeakKeyDictionary()
+
+
+def _others_of(lease: Lease, group: Any) -> _Others:
+    of_groups = _others.setdefault(lease, {})
+    if group not in of_groups:
+        of_groups[group] = _Others(lease, group)
+    return of_groups[group]
+
+
 def _agreed(word: int, *, lease: Lease, group: Any) -> int:
     """Return the highest word of all ranks."""
     if number_of_ranks() == 1:
         return word
-    words = torch.tensor([word], dtype=torch.int32, device="cuda" if dist.get_backend(group) == "nccl" else "cpu")
+    others = _others_of(lease, group)
+    fences = [0] * dist.get_world_size(group)
+    fences[dist.get_rank(group)] = lease.fence
+    device = "cuda" if dist.get_backend(group) == "nccl" else "cpu"
+    words = torch.tensor([word, *fences], dtype=torch.int64, device=device)
     try:
-        arrived = _reduced(words, _patience(lease), group=group)
+        arrived = _reduced(words, _patience(lease, others), group=group)
     except RuntimeError:
         lease.check()  # if its own time is over as well, that is what this rank ends with
+        if others.gone:
+            raise _given_up(lease, group) from None
         raise
     if not arrived:
         raise _given_up(lease, group)
-    agreed = int(words.item())
+    agreed, *known = words.tolist()
+    others.agreed(known)
     if agreed == _OVER:
         _let_go(words, lease, group=group)
-    elif agreed == _AT_ITS_END and not _all_have_it(words, _patience(lease), group=group):
+    elif agreed == _AT_ITS_END and not _all_have_it(words, _patience(lease, others), group=group):
         raise _given_up(lease, group)
-    return agreed
+    return int(agreed)
 
 
-def _patience(lease: Lease) -> Callable[[], float]:
+def _patience(lease: Lease, others: _Others) -> Callable[[], float]:
     """Return what says how long to go on waiting from now on: while the lease of this rank allows it, or shorter."""
-    if lease.ranks_patience_s is None:
-        return lease.patience_s
-    until = boot_seconds() + lease.ranks_patience_s
-    return lambda: min(lease.patience_s(), until - boot_seconds())
+    until = None if lease.ranks_patience_s is None else boot_seconds() + lease.ranks_patience_s
+
+    def left_s() -> float:
+        if others.gone:
+            return 0.0
+        return lease.patience_s() if until is None else min(lease.patience_s(), until - boot_seconds())
+
+    return left_s
 
 
 def _let_go(words: torch.Tensor, lease: Lease, *, group: Any) -> None:
@@ -167,8 +235,12 @@ def _all_have_it(words: torch.Tensor, left_s: Callable[[], float], *, group: Any
 
 
 def _given_up(lease: Lease, group: Any) -> LeaseOverError:
+    others = _others_of(lease, group)
+    others.given_up = True
     _close_connections(group)
     lease.check()
+    if others.gone:
+        return over("lease-over-elsewhere", "the lease of another rank is over: nobody renewed it in time")
     if lease.ranks_patience_s is not None and lease.patience_s() > 0:
         return over("lease-over-elsewhere", f"another rank said nothing for {lease.ranks_patience_s:g} s")
     return over("lease-expired", "the lease was over before all ranks had said whether they go on")
