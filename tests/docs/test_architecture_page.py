@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,16 @@ def test_the_architecture_names_every_package_and_nothing_that_is_gone() -> None
     assert len(packages) > 10
     assert packages - shown(ARCHITECTURE) == set()
     assert shown(ARCHITECTURE) - there == set()
+
+
+def test_the_architecture_says_who_may_import_whom_as_the_contract_does() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [each["layers"] for each in contracts if each["id"] == "layers"]
+    there = {path.stem for path in SOURCE.iterdir()} - {"__main__"}
+    held = [set(re.findall(r"\w+", layer)) & there for layer in layers]
+    _, _, told = ARCHITECTURE.partition("## Who may import whom")
+    lines = told.partition("```text\n")[2].partition("```")[0].splitlines()
+    assert [set(re.findall(r"\w+", line.partition("(")[0])) for line in lines] == [each for each in held if each]
 
 
 def test_the_architecture_is_one_page() -> None:
