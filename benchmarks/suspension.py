@@ -1,7 +1,7 @@
 """From an order to the last job that has stopped: 200 holders of leases, and trials in which something goes wrong.
 
     ./run bench suspension [--holders 200] [--rounds 3] [--items 30000] [--trials 200] [--clients 20] [--real 52]
-                           [--people 1000000] [--together 20]
+                           [--people 1000000] [--together 20] [--points may interface grant build gate]
     ./run bench suspension --scale 0.2 [--data DIR] [--home DIR]
 
 The server is `consentry serve` in a process of its own, the orders come from another, the holders from a third. All
@@ -168,7 +168,7 @@ def measure_all(given: argparse.Namespace, deployed: Deployed) -> None:
     if given.rounds:
         show(
             "Suspension",
-            rounds(deployed, holders=given.holders, times=given.rounds, patience_s=3, points=tuple(IN_TIME_S)),
+            rounds(deployed, holders=given.holders, times=given.rounds, patience_s=3, points=given.points),
         )
         show("Suspension, by the whole command", by_command(deployed, patience_s=3))
     if given.people:
@@ -190,6 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--holders", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--points", nargs="*", choices=tuple(IN_TIME_S), default=tuple(IN_TIME_S), metavar="POINT")
     parser.add_argument("--items", type=int, default=30_000)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--together", type=int, default=TOGETHER, help="how many jobs of the trials meet an incident")

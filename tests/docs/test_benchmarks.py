@@ -30,6 +30,8 @@ SMALL: dict[str, tuple[str, ...]] = {
         "5",
         "--rounds",
         "1",
+        "--points",
+        *("may", "interface", "grant", "build"),  # a serving gate turns within a minute
         "--items",
         "2000",
         "--trials",
