@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from consentry.control_plane.once_recorded import once_recorded
 from consentry.corpus import heads
 from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.file_patterns import matching
@@ -44,6 +45,14 @@ def test_it_is_said(number: int) -> None:
 def test_a_full_disk_is_said_also_by_the_service(number: int) -> None:
     shown = unforeseen(OSError(number, "words of the system", "a.npy"))
     assert (shown.code, shown.message.partition(":")[0], status_of(shown)) == ("system-disk-full", "`a.npy`", 503)
+
+
+def test_once_something_is_recorded_a_full_disk_does_not_say_that_nothing_was() -> None:
+    with pytest.raises(UnavailableError) as told, once_recorded():
+        raise OSError(errno.ENOSPC, "words of the system", "a.npy")
+    assert told.value.code == "ledger-outcome-unknown"
+    with pytest.raises(OSError, match="words of the system"), once_recorded(anything=False):
+        raise OSError(errno.ENOSPC, "words of the system", "a.npy")
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "gone"), OSError("text alone"), ValueError("bytes")])

@@ -1,6 +1,6 @@
 """What may be said once something is recorded, and what follows cannot be done: not that nothing was.
 
-The ledger does not answer any more, or the system gives this process no more files or memory.
+The ledger does not answer any more, or the system gives this process no more files, memory or room on a disk.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from consentry.errors import UnavailableError
-from consentry.exhausted import no_room
+from consentry.exhausted import disk_full, no_room
 
-_NOTHING = frozenset({"ledger-unavailable", "system-exhausted"})
+_NOTHING = frozenset({"ledger-unavailable", "system-disk-full", "system-exhausted"})
 """Whoever reads one of them takes it that nothing was recorded."""
 
 
@@ -31,7 +31,7 @@ def once_recorded(
     try:
         yield
     except (UnavailableError, OSError) as error:
-        found = no_room(error) if isinstance(error, OSError) else error
+        found = (no_room(error) or disk_full(error)) if isinstance(error, OSError) else error
         if found is None or found.code not in _NOTHING or not anything:
             raise
         raise UnavailableError(

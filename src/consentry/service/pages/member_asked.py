@@ -130,6 +130,7 @@ HALF_SAVED = {
     "choice-changed": N_("your no is saved; below it shows how everything else stands now"),
     "ledger-outcome-unknown": _PART_SAVED,
     "ledger-unavailable": _PART_SAVED,
+    "system-disk-full": _PART_SAVED,
     "system-exhausted": _PART_SAVED,
     "": N_("your no is saved; the yes is not"),
 }
