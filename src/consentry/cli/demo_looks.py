@@ -17,7 +17,7 @@ from consentry.bootstrap import published_key
 from consentry.cli.demo_acts import CASE, PURPOSE, Stage, author_of
 from consentry.cli.demo_pages import AUTHORITY
 from consentry.cli.output import counted
-from consentry.oversight.drained_words import after_in_words
+from consentry.oversight.drained_words import drained_in_words
 from consentry.public_key import key_id, read_public_key
 from consentry.release.explain import meaning
 from consentry.release.sealing import Built
@@ -60,12 +60,13 @@ def looked_for_itself(stage: Stage, *, before: Built, after: Built) -> None:
     rows = {row["release"]: row for row in releases["releases"]}
     facts = []
     for order in start["orders_in_force"]:
-        drained = order["drained"]
-        stopped = "somebody still reads" if drained is None else after_in_words(drained["after_ms"])
-        facts.append((f"order {order['order']}", f"in force; the last job stopped {stopped}"))
+        drained = order["drained"] or {"after_ms": None, "jobs": None}
+        words = drained_in_words(after_ms=drained["after_ms"], leases=drained["jobs"], called="job")
+        facts.append((f"order {order['order']}", f"in force; nobody reads what it hits: {words}"))
     for which, made in (("first", before), ("second", after)):
         held = rows.get(made.manifest.release, {}).get("items", 0)
-        facts.append((f"of people in the UK, in the {which} release", counted(held, "item")))
+        said = "not known" if held is None else counted(held, "item")
+        facts.append((f"of people in the UK, in the {which} release", said))
     facts.append(("its signed copy", f"is as it was signed, by key {start['signed_by'][:_KEY_SHOWN]}…"))
     stage.timeline.tell(
         "The authority sees for itself",
