@@ -170,9 +170,12 @@ def measure_all(given: argparse.Namespace, deployed: Deployed) -> None:
             "Suspension",
             rounds(deployed, holders=given.holders, times=given.rounds, patience_s=3, points=given.points),
         )
-        show("Suspension, by the whole command", by_command(deployed, patience_s=3))
+        show("Suspension, by the whole command", by_command(deployed, times=given.rounds, patience_s=3))
     if given.people:
-        show(f"The command beside {given.people:,} people", beside_people(given.people, times=5))
+        show(
+            f"The command beside {given.people:,} people",
+            beside_people(given.people, times=max(1, 2 * given.rounds - 1)),
+        )
     number = 1_000 if given.full else given.trials
     if number:
         title = f"Trials at a time to live of {TTL_S:g} s"
@@ -209,7 +212,7 @@ def main() -> None:
         with large(given.scale, given.data, given.home) as deployed:
             title = f"Suspension, {Shape().scaled(given.scale).items:,} items"
             show(title, rounds(deployed, holders=given.holders, times=given.rounds, patience_s=15, points=AT_ONCE))
-            found = by_command(deployed, patience_s=15, holders=given.holders, dated=True)
+            found = by_command(deployed, times=given.rounds, patience_s=15, holders=given.holders, dated=True)
             show("Suspension of a country and a year, by the whole command", found)
         return
     with small(given.items) as deployed:

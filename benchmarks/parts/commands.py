@@ -32,7 +32,9 @@ TOGETHER = 5_000
 _CHOSEN_AT = 1_577_836_800
 
 
-def by_command(deployed: Deployed, *, patience_s: float, holders: int = HOLDERS, dated: bool = False) -> list[Line]:
+def by_command(
+    deployed: Deployed, *, times: int, patience_s: float, holders: int = HOLDERS, dated: bool = False
+) -> list[Line]:
     """Measure the whole command, as an operator gives it: from the start of its process on, opening included.
 
     `dated`: the order names a window of dates as well, so the server looks at every row.
@@ -43,7 +45,7 @@ def by_command(deployed: Deployed, *, patience_s: float, holders: int = HOLDERS,
     denied: list[float] = []
     ended: list[float] = []
     worked: list[float] = []
-    for area in AREAS:
+    for area in AREAS[:times]:
         held = Holders(
             **server.ask, release=release, model="drafts", ttl_s=60, holders=holders, step_s=0.1, together=20
         )
