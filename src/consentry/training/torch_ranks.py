@@ -166,7 +166,8 @@ class _Others:
         if self.gone and not lease.is_over():
             time.sleep(2 * _GLANCE_S)  # who waits for a word sees it by itself, and says why
             if not self.given_up:
-                _close_connections(self._group)
+                with suppress(ValueError, AssertionError):  # it left the group meanwhile
+                    _close_connections(self._group)
 
 
 _others: WeakKeyDictionary[Lease, dict[Any, _Others]] = WeakKeyDictionary()
