@@ -3,8 +3,8 @@
 What goes wrong is an incident: one order, one server that is killed. Several jobs meet it together, each with its own
 time of renewal and its own luck, and each is a trial. So there are fewer incidents than trials, and both are told.
 
-Of the orders every other one is for a country whose content the release holds: after it another release is built, for
-nobody is granted that one any more. The others name the model of the jobs.
+Of the orders every other one is for a country whose content the release holds, as long as there are enough of them:
+after it another release is built, for nobody is granted that one any more. The others name the model of the jobs.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ MODES = (
     "wall clock set",
 )
 _BY_ORDER = frozenset(MODES) - {"killed", "cut", "paused"}
+_LEFT = 8
+"""So many countries stay: without any nobody has anything to read."""
 _TOLD = ("order", "lossy", "wall clock set")
 """Their time to live counts from when the order was acknowledged: nobody but the server can extend a lease by then."""
 
@@ -55,8 +57,10 @@ def trials(deployed: Deployed, *, number: int, deadlines: bool, together: int = 
         mode = MODES[batch % len(MODES)]
         server.start()
         scope = {"models": [f"batch-{batch}"]}
-        if mode in _BY_ORDER and (batch // len(MODES) + batch) % 2 and (held := deployed.countries(release)):
-            scope, countries = {"areas": held[:1]}, countries + 1
+        if mode in _BY_ORDER and (batch // len(MODES) + batch) % 2:
+            held = deployed.countries(release)
+            if len(held) > _LEFT:
+                scope, countries = {"areas": held[:1]}, countries + 1
         all_, living, since = trial(
             server, orders, mode, release, scope=scope, batch=batch, deadlines=deadlines, together=together
         )
