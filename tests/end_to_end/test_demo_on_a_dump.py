@@ -184,11 +184,12 @@ def test_the_suspension_stops_the_job_and_takes_out_the_uk(played: Played) -> No
     assert played.told["after"]["counts"]["by_place"]["GB"]["eligible"] == 0
     titles = [each["title"] for each in played.told["timeline"]]
     assert "The use of UK content is suspended, and the job stops" in titles
-    assert titles[-4:] == [
+    assert titles[-5:] == [
         "The suspension is lifted, and use resumes",
         "The first release stays unread",
         "Training resumes on the new terms",
-        "The model helps people write",
+        "The authority looks again",
+        "The model may be served, to everybody",
     ]
 
 

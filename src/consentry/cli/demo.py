@@ -257,7 +257,9 @@ def _oversee(
         compared = run.deployment.control.releases.compare(before.manifest.release, after.manifest.release)
         show_comparison(run.out, compared)
         with run.step("Let the authority look for itself"):
-            looks.looked_for_itself(stage, before=before, after=after)
+            looks.asked_for_less(stage)
+            title = "The authority sees for itself"
+            looks.looked_for_itself(stage, title, made=(("first", before), ("second", after)))
         with run.step("Refuse with reach into what is sealed"):
             acts.objected(stage, after)
         with run.step("Review: conditions, approvals, notices, the waiting period"):
@@ -266,6 +268,8 @@ def _oversee(
             refused = acts.refused_in_time(stage, before=before, after=after)
         with run.step("Lift the suspension, seal the release with which use resumes, and train on it"):
             made = acts.resumed(stage, before, refused=refused)
+            title = "The authority looks again"
+            looks.looked_for_itself(stage, title, made=(("third", made),))
             if made.manifest.eligible:
                 looks.serves_everybody(stage, model="drafts-3")
             return stopped, after, made

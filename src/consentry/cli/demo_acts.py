@@ -94,7 +94,8 @@ def suspended(stage: Stage, before: Built) -> Stopped | None:
         if not stage.control.orders.barring(before.manifest.release):
             job.process.kill()
             stage.timeline.tell(
-                "The use of UK content is suspended", "The release holds none of it: the job may go on."
+                "The use of UK content is suspended",
+                "The release holds none of it: no order stops the job, and the demo ends it.",
             )
             return None
         stopped = job.until("stopped")
@@ -106,7 +107,7 @@ def suspended(stage: Stage, before: Built) -> Stopped | None:
     (done,) = [each for each in stage.control.leases.jobs() if each["model"] == "drafts-1"]
     stage.timeline.tell(
         "The use of UK content is suspended, and the job stops",
-        f"{seconds:.2f} s after the order was acknowledged the job had stopped, before its next step.",
+        f"{seconds:.2f} s after the order was acknowledged the job had stopped.",
         mark="stop",
         facts=[
             ("order", f"{order.order}, position {order.position}"),

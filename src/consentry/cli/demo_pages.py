@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from consentry.accounts.access import Role
 from consentry.accounts.account import new_password
+from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.called import program
 from consentry.cli.output import Output
@@ -85,11 +86,16 @@ def _accounts(deployment: Deployment) -> str:
     password = new_password()
     with deployment.admission() as admission:
         admission.add(OFFICER, roles=frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR}), password=password)
-        if AUTHORITY in {each.handle for each in admission.all()}:  # it looked in the story
-            admission.set_password(AUTHORITY, password)
-        else:
-            admission.add(AUTHORITY, roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=password)
+        enter_authority(admission, password)
     return password
+
+
+def enter_authority(admission: Admission, password: str) -> None:
+    """Give the authority this password, and an account if it has none."""
+    if AUTHORITY in {each.handle for each in admission.all()}:
+        admission.set_password(AUTHORITY, password)
+    else:
+        admission.add(AUTHORITY, roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=password)
 
 
 def again(home: Path, address: str, *, person: str) -> str:

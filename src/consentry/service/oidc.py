@@ -155,14 +155,21 @@ class Provider:
         if found is None or time.monotonic() - read_at > for_s:
             try:
                 with self._asked():
-                    answer = httpx2.get(address, timeout=_TIMEOUT_S, headers={"accept": "application/json"})
-                answer.raise_for_status()
-                found = answer.json()
+                    found = self._got(address)
             except (httpx2.HTTPError, ValueError) as error:
-                self._silent_until = time.monotonic() + SILENT_S
                 raise _silent() from error
             self._read[address] = (time.monotonic(), found)
         return found
+
+    def _got(self, address: str) -> Any:
+        """Ask for what is at an address, with a turn: who gets the turn next knows if this failed."""
+        try:
+            answer = httpx2.get(address, timeout=_TIMEOUT_S, headers={"accept": "application/json"})
+            answer.raise_for_status()
+            return answer.json()
+        except (httpx2.HTTPError, ValueError):
+            self._silent_until = time.monotonic() + SILENT_S
+            raise
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
