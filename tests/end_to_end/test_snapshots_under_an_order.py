@@ -8,7 +8,7 @@ from consentry.bootstrap import Deployment
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.release.snapshot import Snapshot
 from end_to_end.suspended_network import POLICY, suspend
-from end_to_end.suspended_network import place as place
+from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
 
 
 def allowed(snapshot: Snapshot, person: str) -> bool:

@@ -11,7 +11,7 @@ from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
 from consentry.errors import ConsentryError
 from end_to_end.suspended_network import build, suspend
-from end_to_end.suspended_network import place as place
+from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
 from end_to_end.test_story import say
 from service.at_work import in_thread
 from service.test_member_lost import copy_of, put_back
