@@ -228,11 +228,13 @@ class Deployment:
         return {"items": made.items, "people": made.people}
 
     @staticmethod
-    def generate_network(target: Path, *, people: int, items: int, seed: int) -> None:
+    def generate_network(target: Path, *, people: int, items: int, seed: int, progress: Progress | None = None) -> None:
         """Write a synthetic professional network as a corpus folder, with a file of choices."""
         from consentry.connectors.synthetic import generate as synthetic  # noqa: PLC0415
 
-        synthetic.generate(target, people=people, items=items, seed=seed)
+        if progress is not None:
+            progress.begin("generating", total=items, unit="items")
+        synthetic.generate(target, people=people, items=items, seed=seed, progress=progress)
 
 
 def _real_time() -> Seconds:

@@ -109,16 +109,17 @@ def demo(
     home = _fresh_home(context.home or Path("demo-home"))
     # Made-up people must never get into a real ledger, also not into one that the environment names.
     clock = StoryClock(instant(_BEGINS))
-    deployment = open_deployment(home, embedded=True, ahead=clock.ahead)
+    deployment = open_deployment(home, embedded=True, ahead=clock.ahead, watching=context.out.progress)
     try:
         run = Demo(context.out, deployment, clock)
         if stackexchange is not None:
-            with run.step(f"Convert the Stack Exchange dump in {stackexchange}"):
-                deployment.import_stackexchange(stackexchange, home / "content", age=Age.ADULT)
+            with run.step(f"Convert the Stack Exchange dump in {stackexchange}"), context.out.progress() as progress:
+                deployment.import_stackexchange(stackexchange, home / "content", age=Age.ADULT, progress=progress)
             story = _play(run, home / "content", title="A suspension, played on a real dump", origin=_REAL)
         else:
-            with run.step(f"Generate a synthetic network of {people:,} people and {items:,} items (seed {seed})"):
-                deployment.generate_network(home / "content", people=people, items=items, seed=seed)
+            made = f"Generate a synthetic network of {people:,} people and {items:,} items (seed {seed})"
+            with run.step(made), context.out.progress() as progress:
+                deployment.generate_network(home / "content", people=people, items=items, seed=seed, progress=progress)
             story = _play(run, home / "content", title="A suspension, played on a synthetic network", origin=_SYNTHETIC)
         path = report or home / "report.html"
         path.write_text(page(story), "utf-8")
@@ -178,10 +179,11 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     out.text(origin)
     out.text(_CLOCK)
     places, corpus = _take_in(run, content)
-    with run.step("Decide every item under the policy of early September 2024, and seal a release"):
+    deciding = "Decide every item under the policy of early September 2024, and seal a release"
+    with run.step(deciding), out.progress() as progress:
         control.statements.publish(*read_text(_POLICY))
         before = control.releases.build(
-            corpus.name, acts.PURPOSE, policy=_POLICY, at=instant(_BEGINS), by="ml-engineer"
+            corpus.name, acts.PURPOSE, policy=_POLICY, at=instant(_BEGINS), by="ml-engineer", progress=progress
         )
     out.heading(f"What may be used, by policy {_POLICY}")
     show_counts(out, before.manifest.counts)
@@ -197,11 +199,12 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     for item, body in found:
         show_explanation(out, item, body=body)
     stopped, after, resumed = _oversee(run, content, corpus, timeline=timeline, before=before)
-    with run.step("Verify all three releases: signature, digests, bitmaps, counts, content files"):
-        made = (before, after, resumed)
-        checks = [each for one in made for each in control.releases.verify(one.manifest.release)]
-    with run.step("Write the third release as an Iceberg table over the untouched files"):
-        table = control.releases.table(resumed.manifest.release, 2)
+    verifying = "Verify all three releases: signature, digests, bitmaps, counts, content files"
+    with run.step(verifying), out.progress() as progress:
+        made = [each.manifest.release for each in (before, after, resumed)]
+        checks = [each for name in made for each in control.releases.verify(name, progress=progress)]
+    with run.step("Write the third release as an Iceberg table over the untouched files"), out.progress() as progress:
+        table = control.releases.table(resumed.manifest.release, 2, progress=progress)
     passed = sum(not each.problem for each in checks)
     out.text(f"{passed} of {len(checks)} checks of the three releases passed.")
     return Story(
@@ -226,17 +229,17 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
 def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
     """Load people, content and choices; return where people live, and the corpus."""
     control, out = run.deployment.control, run.out
-    with run.step("Load people, and work out where they live"):
-        people = control.statements.load_people(content / "people.toml")
+    with run.step("Load people, and work out where they live"), out.progress() as progress:
+        people = control.statements.load_people(content / "people.toml", progress=progress)
     places = resolved(run.deployment)
     first = f" (first {_TOP_PLACES} of {len(places)})" if len(places) > _TOP_PLACES else ""
     out.heading(f"{people.rows:,} accounts of people, by the country they may be in{first}")
     out.table(["place", "accounts"], [[place_in_table(each), count] for each, count in places.items()][:_TOP_PLACES])
-    with run.step("Register the content: one sidecar a file"):
-        corpus = control.statements.register_corpus(content / "corpus.toml").corpus
+    with run.step("Register the content: one sidecar a file"), out.progress() as progress:
+        corpus = control.statements.register_corpus(content / "corpus.toml", progress=progress).corpus
     if (content / "choices.csv").exists():
-        with run.step("Record what people chose"):
-            run.deployment.import_choices(content / "choices.csv", corpus=corpus.name)
+        with run.step("Record what people chose"), out.progress() as progress:
+            run.deployment.import_choices(content / "choices.csv", corpus=corpus.name, progress=progress)
     return places, corpus
 
 

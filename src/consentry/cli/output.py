@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 import click
@@ -46,6 +47,7 @@ class Output:
     console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=False))
     notes: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
     _bar: ProgressBar | None = field(default=None, init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
 
     def show(self, body: Mapping[str, Any], human: Callable[[], None] | None = None) -> None:
         """Show a result: `body` as JSON, or what `human` prints."""
@@ -130,15 +132,17 @@ class Output:
 
         Inside of such a block it is the same bar: there is one line for it.
         """
-        if self.as_json or not self.notes.is_terminal or self._bar is not None:
-            yield self._bar
-            return
-        self._bar = ProgressBar(self.notes)
+        with self._lock:  # threads of a server may come at the same time
+            shown = self._bar
+            if begun := shown is None and not self.as_json and self.notes.is_terminal:
+                self._bar = shown = ProgressBar(self.notes)
         try:
-            yield self._bar
+            yield shown
         finally:
-            self._bar.stop()
-            self._bar = None
+            if begun and shown is not None:
+                with self._lock:
+                    self._bar = None
+                    shown.stop()
 
 
 def _is_numeric(cells: Sequence[Any]) -> bool:
