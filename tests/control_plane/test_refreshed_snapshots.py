@@ -23,7 +23,7 @@ from end_to_end.network import RawPerson, populated, write_people
 
 POLICY, PURPOSE = "september-2024", Purpose.TRAIN_GENAI
 PEOPLE = 3_000
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 CATEGORIES = (Category.POST, Category.COMMENT)
 WANTED_BYTES = 200_000_000
 """For five million people."""
