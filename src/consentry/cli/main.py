@@ -76,7 +76,7 @@ _COMMANDS = {
     "corpus": ("corpus:corpus", "Register content, and see what is registered."),
     "import": ("corpus:import_", "Turn a platform's export into a corpus folder that can be registered."),
     "release": ("release:release", "Plan, build, read, explain, compare, verify and copy releases."),
-    "what-if": ("what_if:what_if", "Say what a suspension would change, from the census alone. Changes nothing."),
+    "what-if": ("what_if:what_if", "Say what a suspension would change, from the census. Changes nothing."),
     "may": (
         "may:may",
         "Say whether an item that PERSON creates now may be used, and why. Exit status 3 if it may not.",

@@ -60,7 +60,10 @@ def release() -> None:
 @click.option("--at", type=read_moment, metavar="TIME", help="Decide as of this date or time (default: now).")
 @pass_context
 def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
-    """Count what a release of CORPUS would hold, from the census alone. Seals nothing."""
+    """Count what a release of CORPUS would hold, from the census. Seals nothing.
+
+    Items that somebody spoke of one by one are decided as a build decides them. No content is opened.
+    """
     when = now() if at is None else at
     found = context.deployment.control.releases.plan(
         corpus, Purpose(purpose), policy=policy_set(context, policy), at=when

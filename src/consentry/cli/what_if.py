@@ -35,11 +35,11 @@ _TOP = 15
 )
 @pass_context
 def what_if(context: Context, /, corpus: str | None, policy: str | None, purpose: str, **parts: Any) -> None:
-    """Say what a suspension would change, from the census alone. Changes nothing.
+    """Say what a suspension would change, from the census. Changes nothing.
 
     A census does not know when items were created, and counts those that involve several people by their owner: it says
-    how many these are, as `release plan` does. `suspend --dry-run` looks at each item instead, and says which releases,
-    jobs and models an order would hit.
+    how many these are, as `release plan` does. Items that somebody spoke of one by one are decided as a build decides
+    them. `suspend --dry-run` looks at each item instead, and says which releases, jobs and models an order would hit.
     """
     scope = _scope(parts)
     control = context.deployment.control

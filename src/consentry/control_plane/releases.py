@@ -62,7 +62,7 @@ class ReleaseVerbs:
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Scope | None = None
     ) -> Plan:
-        """Say what a release would hold, from the census alone; as if a scope were `suspended`."""
+        """Say what a release would hold, from the census; as if a scope were `suspended`."""
         return self.drafts.plan(corpus, purpose, policy=policy, at=at, suspended=suspended)
 
     def build(
