@@ -29,6 +29,7 @@ from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress
 from consentry.release import builder, plan, sealing
 from consentry.release.basis import Basis, only_moved, rules_for
+from consentry.release.reaching import KeptRows, kept_rows
 from consentry.stages import stage
 
 _ATTEMPTS = 5
@@ -62,6 +63,7 @@ class Drafts:
         self.desk = desk
         self._drafts: dict[_Kind, _Kept] = {}
         self._counted: kept_census.KeptCensus | None = None
+        self._excluded: KeptRows | None = None
 
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Scope | None = None
@@ -75,11 +77,24 @@ class Drafts:
         with self.desk.lock:
             present = self.desk.present()
             knowledge, orders = present.knowledge(purpose, at=at), present.suspensions(purpose)
-        counted = self._census(opened, knowledge.classes).census
+        counted = self._census(opened, knowledge.classes)
+        self._excluded = excluded = kept_rows(
+            self._excluded,
+            opened.sidecars,
+            files=counted.files,
+            items=frozenset(knowledge.excluded),
+            threads=self.desk.parts.runner,
+        )
         rules = rules_for(policy.rules, decides=policy.decides(purpose))
         compiler = MatrixCompiler((*rules, *orders, *_what_if(suspended)), purpose)
         return plan.plan(
-            counted, compiler=compiler, knowledge=knowledge, items=opened.items, sidecars=opened.sidecars, at=at
+            counted.census,
+            compiler=compiler,
+            knowledge=knowledge,
+            items=opened.items,
+            sidecars=opened.sidecars,
+            excluded_rows=excluded.of(counted.files),
+            at=at,
         )
 
     def build(

@@ -25,7 +25,7 @@ from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
 from consentry.policy.expressions import Item, Person, Rule
 from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import CATEGORIES, Category, Purpose
-from consentry.release.reaching import rows_of_items
+from consentry.release.reaching import FoundRows, rows_of_items
 from consentry.release.tables import Bounds, Tables, strength, tables
 from consentry.release.tallies import place_label
 
@@ -203,13 +203,17 @@ class Asked:
     knowledge: Knowledge
     items: Sequence[ItemClass]
 
-    def decisions(self, sidecar: Sidecar) -> dict[int, OwnDecision]:
-        """Return the decision about each row of a file that a choice about a single item concerns."""
+    def decisions(self, sidecar: Sidecar, excluded_rows: FoundRows | None = None) -> dict[int, OwnDecision]:
+        """Return the decision about each row of a file that a choice about a single item concerns.
+
+        `excluded_rows` are those of excluded items, where somebody has looked for them: it takes a pass over a column.
+        """
         single, excluded = self.knowledge.single, self.knowledge.excluded
         if not single and not excluded:
             return {}
         seats = np.array(sorted(single), dtype=np.uint32)
-        rows = np.union1d(sidecar.rows_of(seats), rows_of_items(sidecar, excluded))
+        found = rows_of_items(sidecar, excluded) if excluded_rows is None else excluded_rows
+        rows = np.union1d(sidecar.rows_of(seats), found)
         keys = sidecar.item[rows]
         wanted: dict[int, str] = {
             key_of(choice.key.item): choice.key.item

@@ -2,8 +2,9 @@
 
 A census does not know when an item was created or who else it involves. Items whose decision depends on a date are
 counted as undecided; items that involve several people are counted by their owner, and a plan says how many they are.
-Items about which somebody said something one by one are few: they are decided as a build decides them, with all that is
-known of them.
+Items about which somebody said something one by one are decided as a build decides them, with all that is known of
+them. These are few, but only those of people who chose are found by their seat: to find what anybody else objected to,
+the key of every item is looked at. The caller does that, and keeps where they are (`reaching.kept_rows`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from consentry.corpus.sidecar import Sidecar
 from consentry.policy.choice import Seconds
 from consentry.policy.matrix import ItemClass, MatrixCompiler
 from consentry.release.basis import Asked, Knowledge, OwnDecision
+from consentry.release.reaching import FoundRows
 from consentry.release.tallies import (
     Outcome,
     Tallies,
@@ -54,12 +56,16 @@ def plan(
     knowledge: Knowledge,
     items: Sequence[ItemClass],
     sidecars: Sequence[Sidecar],
+    excluded_rows: Sequence[FoundRows],
     at: Seconds,
 ) -> Plan:
-    """Return what a release by these rules would hold; the census is of the classes that are known."""
+    """Return what a release by these rules would hold; the census is of the classes that are known.
+
+    `excluded_rows` are, file by file, where the items are that are excluded one by one.
+    """
     members = knowledge.classes.members
     matrix = compiler.compile(members, items, at=at)
-    own = _one_by_one(Asked(compiler, at, knowledge, items), sidecars)
+    own = _one_by_one(Asked(compiler, at, knowledge, items), sidecars, excluded_rows)
     by_class = census.counts
     for who, what, _ in own:
         by_class[who, what] -= 1
@@ -86,13 +92,15 @@ def plan(
     return Plan(tally=tally, undecided=int(counts[cells < 0].sum()), involving=census.involving)
 
 
-def _one_by_one(asked: Asked, sidecars: Sequence[Sidecar]) -> list[tuple[int, int, OwnDecision]]:
+def _one_by_one(
+    asked: Asked, sidecars: Sequence[Sidecar], excluded_rows: Sequence[FoundRows]
+) -> list[tuple[int, int, OwnDecision]]:
     """Return the class of the owner, the class of the item and the decision, of items that somebody spoke of alone."""
     codes = asked.knowledge.classes.codes
     return [
         (int(codes[int(sidecar.person[row])]), int(sidecar.klass[row]), decision)
-        for sidecar in sidecars
-        for row, decision in asked.decisions(sidecar).items()
+        for sidecar, found in zip(sidecars, excluded_rows, strict=True)
+        for row, decision in asked.decisions(sidecar, found).items()
     ]
 
 

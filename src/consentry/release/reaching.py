@@ -14,9 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from consentry.corpus.census import Threads
 from consentry.corpus.choices import ChoiceColumns, ChoiceSet
+from consentry.corpus.mapped import let_go
 from consentry.corpus.pseudonym import key_of
-from consentry.corpus.sidecar import NOBODY, Sidecar
+from consentry.corpus.sidecar import NOBODY, Sidecar, Span, Version
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import State
 from consentry.policy.choice import Choice, LiveChoice
@@ -25,6 +27,8 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
 Seats = npt.NDArray[np.uint32]
 Rows = npt.NDArray[np.int64]
+FoundRows = npt.NDArray[np.uint32]
+_SPAN_ROWS = 1 << 20
 
 
 def reaches_back(choice: Choice | LiveChoice) -> bool:
@@ -73,14 +77,71 @@ class Reached:
         return np.unique(np.concatenate(found)).astype(np.int64)
 
 
-def rows_of_items(sidecar: Sidecar, items: Collection[Pseudonym]) -> npt.NDArray[np.uint32]:
+def rows_of_items(sidecar: Sidecar, items: Collection[Pseudonym]) -> FoundRows:
     """Return the rows of a file that hold one of these items, ascending."""
-    if not items:
+    return _rows_of_keys(Span(0, sidecar, 0, sidecar.rows), _keys(items))
+
+
+def _keys(items: Collection[Pseudonym]) -> npt.NDArray[np.uint64]:
+    return np.unique(np.array([key_of(each) for each in items], dtype=np.uint64))
+
+
+def _rows_of_keys(span: Span, keys: npt.NDArray[np.uint64]) -> FoundRows:
+    if not keys.size:
         return np.empty(0, dtype=np.uint32)
-    keys = np.unique(np.array([key_of(each) for each in items], dtype=np.uint64))
-    stored = np.asarray(sidecar.item, dtype=np.uint64)
+    stored = np.asarray(span.sidecar.item[span.start : span.stop], dtype=np.uint64)
     place = np.minimum(np.searchsorted(keys, stored), keys.size - 1)
-    return np.flatnonzero(keys[place] == stored).astype(np.uint32)
+    return (np.flatnonzero(keys[place] == stored) + span.start).astype(np.uint32)
+
+
+class KeptRows(NamedTuple):
+    """Where these items are, file by file."""
+
+    items: frozenset[Pseudonym]
+    rows: Mapping[Version, FoundRows]
+
+    def of(self, files: Sequence[Version]) -> list[FoundRows]:
+        """Return the rows of some of the files, in this order."""
+        return [self.rows[each] for each in files]
+
+
+def kept_rows(
+    kept: KeptRows | None,
+    sidecars: Sequence[Sidecar],
+    *,
+    files: Sequence[Version],
+    items: frozenset[Pseudonym],
+    threads: Threads,
+) -> KeptRows:
+    """Return where these items are: looked for in files and of items that `kept` does not know.
+
+    Looking takes a pass over the column of item keys, which is far longer than deciding the few that are found.
+    """
+    known = {} if kept is None or kept.items != items else kept.rows
+    keys = _keys(items)
+    spans = [
+        Span(nth, sidecar, start, min(start + _SPAN_ROWS, sidecar.rows))
+        for nth, sidecar in enumerate(sidecars)
+        if keys.size and files[nth] not in known
+        for start in range(0, sidecar.rows, _SPAN_ROWS)
+    ]
+
+    def look(span: Span) -> FoundRows:
+        rows = _rows_of_keys(span, keys)
+        let_go(span.sidecar.item)
+        return rows
+
+    found: list[list[FoundRows]] = [[] for _ in sidecars]
+    for span, rows in zip(spans, threads.map(look, spans), strict=True):
+        found[span.nth].append(rows)
+    nothing = np.empty(0, dtype=np.uint32)
+    return KeptRows(
+        items,
+        {
+            file: known[file] if file in known else np.concatenate([nothing, *found[nth]])
+            for nth, file in enumerate(files)
+        },
+    )
 
 
 def _of_category(
