@@ -19,7 +19,7 @@ from consentry.corpus.sidecar import ClassesPin, usable
 from consentry.digests import plain_files
 from consentry.durable import sync_tree
 from consentry.errors import UnavailableError
-from consentry.exhausted import disk_full, listed, no_room, require_room, walked
+from consentry.exhausted import disk_full, full_as, listed, no_room, require_room, walked
 from consentry.release.data_file import DataFile, open_pinned
 from consentry.release.manifest import sealed_in
 from consentry.service.problems import status_of, unforeseen
@@ -45,6 +45,20 @@ def test_it_is_said(number: int) -> None:
 def test_a_full_disk_is_said_also_by_the_service(number: int) -> None:
     shown = unforeseen(OSError(number, "words of the system", "a.npy"))
     assert (shown.code, shown.message.partition(":")[0], status_of(shown)) == ("system-disk-full", "`a.npy`", 503)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "words of the system", "/mnt/a.npy"), "no space left to work: `/mnt/a.npy`"),
+        (OSError(errno.EDQUOT, "words of the system"), "no space left to work"),
+    ],
+    ids=["of a file", "of none that is known"],
+)
+def test_a_full_disk_is_said_with_the_file_that_tells_which_one(error: OSError, message: str) -> None:
+    with pytest.raises(UnavailableError) as told, full_as("a-disk-full", "no space left to work", help="free some"):
+        raise error
+    assert (told.value.code, told.value.message, told.value.__cause__) == ("a-disk-full", message, error)
 
 
 def test_once_something_is_recorded_a_full_disk_does_not_say_that_nothing_was() -> None:

@@ -66,7 +66,8 @@ def full_as(code: str, message: str, *, help: str) -> Iterator[None]:
     except OSError as error:
         if disk_full(error) is None:
             raise
-        raise UnavailableError(code, message, help=help) from error
+        about = f": `{error.filename}`" if error.filename is not None else ""
+        raise UnavailableError(code, f"{message}{about}", help=help) from error
 
 
 def listed(folder: Path, pattern: str = "*") -> list[Path]:
