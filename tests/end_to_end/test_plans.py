@@ -90,7 +90,8 @@ def test_a_release_holds_what_its_plan_counts() -> None:
     met: Counter[str] = Counter()
 
     @given(seed=st.integers(0, 2**32), policy=st.sampled_from(POLICIES), orders=st.integers(0, 2), dated=st.booleans())
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    # The same networks each time: of thirty by chance, one run in some hundred meets not all that is to be met.
+    @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     def holds(seed: int, policy: str, orders: int, dated: bool) -> None:
         rng = Random(seed)
         files = [
