@@ -298,6 +298,30 @@ def test_a_schema_that_does_not_fit_is_refused(column: str, kind: pa.DataType | 
     assert (caught.value.code, caught.value.where) == (code, "a.parquet")
 
 
+_IN_A_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (pa.string(), None),
+        (pa.large_string(), None),
+        (pa.dictionary(pa.int32(), pa.string()), None),
+        (pa.binary(), None),
+        (pa.large_binary(), None),
+        (_IN_A_STRUCT, None),
+        (pa.null(), None),
+        (pa.int64(), "corpus-wrong-type"),
+        (pa.list_(_IN_A_STRUCT), "corpus-wrong-type"),
+        (pa.list_(pa.uint8()), "corpus-wrong-type"),
+    ],
+    ids=str,
+)
+def test_pictures_are_paths_bytes_or_structs_of_both(kind: pa.DataType, code: str | None) -> None:
+    described = CORPUS.replace('created = "created_at"', 'created = "created_at"\nimage = "picture"')
+    assert refusal(SCHEMA.append(pa.field("picture", kind)), described) == code
+
+
 def test_all_columns_that_do_not_fit_are_told_with_those_that_there_are() -> None:
     fields = {**FIELDS, "kind": pa.int8()}
     del fields["author_id"], fields["created_at"]
