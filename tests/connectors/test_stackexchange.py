@@ -303,13 +303,18 @@ def test_memory_does_not_grow_with_the_files(tmp_path: Path) -> None:
         body = "word " * 200
         posts = [post(number, Body=body, LastEditorUserId="6") for number in range(size)]
         edits = [history(number, UserId=str(number % 97)) for number in range(size)]
-        site = write_site(tmp_path / str(size), posts=posts, history=edits)
+        comments = [
+            {"Id": str(number), "PostId": str(number), "Text": body, "UserId": str(number % 97), "CreationDate": DAY}
+            for number in range(size)
+        ]
+        users = [user(number, AboutMe=body) for number in range(1, size + 1)]
+        site = write_site(tmp_path / str(size), posts=posts, history=edits, comments=comments, users=users)
         out = tmp_path / f"corpus-{size}"
         command = [sys.executable, "-c", PEAK, str(site), str(out)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         peaks.append(int(done.stdout))
-        sizes.append((site / "Posts.xml").stat().st_size >> 20)
-    assert sizes[1] - sizes[0] > 35
+        sizes.append([(site / name).stat().st_size >> 20 for name in ("Posts.xml", "Comments.xml", "Users.xml")])
+    assert min(after - before for before, after in zip(*sizes, strict=True)) > 35
     assert peaks[1] - peaks[0] < 25, f"peaks {peaks} MiB for files of {sizes} MiB"
 
 
