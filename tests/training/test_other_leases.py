@@ -27,6 +27,12 @@ def line(fence: int, state: str = "granted", left_s: Any = 7.0) -> dict[str, Any
         ([line(1, "failed", None), line(2)], -1.0),
         ([line(1), line(2, left_s=-2)], 0.0),
         ([line(1), line(2, left_s=None)], 0.0),
+        ([line(1), line(2, left_s=True)], 0.0),
+        ([line(1), line(2, left_s=float("nan"))], 0.0),
+        ([line(1), line(2, left_s=float("inf"))], 0.0),
+        ([line(1), line(2, left_s=10**400)], 0.0),
+        ([line(1), {**line(2, "expired"), "fence": [2]}, {**line(2, "expired"), "fence": True}], 7.0),
+        ([line(1), {**line(2, "expired"), "fence": 2.0}, {**line(2), "state": ["expired"]}], 7.0),
         ([line(1), line(2, "stopped", None)], 7.0),
         ([line(1), line(2, "revoked", None)], 7.0),
         ([line(1, "released", None), line(2, "ended", None)], None),
@@ -44,7 +50,9 @@ def test_what_is_said_of_those_that_are_meant(
     assert left(url, 1, 2) == expected
 
 
-@pytest.mark.parametrize("answer", [(403, {"leases": [line(1, "expired")]}), (200, []), (200, b"no document")])
+@pytest.mark.parametrize(
+    "answer", [(403, {"leases": [line(1, "expired")]}), (200, []), (200, b"no document"), (200, b"[" * 100_000)]
+)
 def test_what_is_no_answer_says_nothing(
     plane: SmallPlane, url: str, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:

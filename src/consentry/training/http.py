@@ -36,7 +36,7 @@ class Answer:
         """Return the document in the answer, an empty one if there is none."""
         try:
             document = json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):  # a document nested a thousand times is none
             return {}
         return document if isinstance(document, dict) else {}
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consentry.errors import UnavailableError
+from consentry.training.holding import TTL_MOST_S
 from consentry.training.http import Requests
 
 _GONE = ("expired", "failed")
 """What is said of a lease whose job does nothing more and did not say so. Who stopped, or is done, left by itself."""
 _GRANTED = "granted"
+_MOST_S = 2 * TTL_MOST_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +39,17 @@ class OtherLeases:
         leases = answer.json().get("leases") if answer.ok else None
         if not isinstance(leases, list):
             return None
-        meant = [each for each in leases if isinstance(each, dict) and each.get("fence") in fences]
+        meant = [each for each in leases if isinstance(each, dict) and _is_of(each.get("fence"), fences)]
         if any(each.get("state") in _GONE for each in meant):
             return -1.0
         return min((_seconds(each.get("left_s")) for each in meant if each.get("state") == _GRANTED), default=None)
 
 
+def _is_of(fence: Any, fences: Collection[int]) -> bool:
+    return type(fence) is int and fence in fences
+
+
 def _seconds(value: Any) -> float:
-    counts = isinstance(value, int | float) and not isinstance(value, bool)
-    return max(float(value), 0.0) if counts else 0.0
+    """Return a number of seconds; what is none that a lease can have left is 0, so that it is asked for again."""
+    counts = type(value) in (int, float) and 0 <= value <= _MOST_S  # so it is neither infinite nor no number
+    return float(value) if counts else 0.0
