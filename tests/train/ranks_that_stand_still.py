@@ -3,7 +3,9 @@
 python -m train.ranks_that_stand_still NUMBER PLACE bounded|unbounded|patient|deaf
 
 PLACE is where the first one stands still: `before` it says its word, `between` having the answer and letting the other
-one go, `after` that; or only its main thread does (`stuck`). Its watchdog is gone by then, so that nobody ends it.
+one go, `after` that; or only its main thread does (`stuck`). `apart` it
+says one word, in a group of its own, and stands still before the first backward pass of a model in
+DistributedDataParallel, whose gradients are joined in the world. Its watchdog is gone by then, so that nobody ends it.
 Being `slow` it keeps its watchdog, and goes on by itself, later than a lease ends that nobody renews. The second one
 has no watchdog either: whatever ends it, it ends by itself. `unbounded` is the control: it waits as long as
 `torch.distributed` does, and does not ask how it is with the lease of the other one. `deaf`, another control, does not
@@ -25,11 +27,13 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 from consentry.errors import ConsentryError, LeaseOverError
 from consentry.training import torch_ranks
 from consentry.training.client import Lease
 from train.jobs_in_torch import held_by, note, one_of_two
+from train.small_models import ByteModel
 
 GOOD_STEPS = 5
 PAUSE_S = 0.02
@@ -51,7 +55,7 @@ def misbehave(lease: Lease, place: str) -> None:
     assert lease._watched is not None
     lease._watched._process.kill()
     lease._watched._process.wait()
-    if place == "before":
+    if place in ("before", "apart"):
         stand_still()
     elif place == "stuck":
         note("still", {"at": time.monotonic()})
@@ -88,6 +92,21 @@ def agree(lease: Lease, number: int, place: str) -> None:
         time.sleep(PAUSE_S)
 
 
+def train_apart(lease: Lease, number: int) -> None:
+    """Agree once, and join gradients in another group than that."""
+    words = dist.new_group(backend="gloo")
+    torch_ranks.check_together(lease, 0, group=words)
+    model = DistributedDataParallel(ByteModel())
+    note(f"step-{number}", {"step": 0})
+    if number == 0:
+        misbehave(lease, "apart")
+    try:
+        model(torch.zeros((1, 8), dtype=torch.int64)).backward()
+    except RuntimeError as error:
+        note(f"failed-{number}", {"why": str(error), "at": time.monotonic(), "over": lease.is_over()})
+        raise
+
+
 def main() -> None:
     """Be a rank."""
     number, place, wait = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -102,7 +121,10 @@ def main() -> None:
             if wait in ("deaf", "unbounded"):
                 lease.others = None
             try:
-                agree(lease, number, place)
+                if place == "apart":
+                    train_apart(lease, number)
+                else:
+                    agree(lease, number, place)
             except LeaseOverError as error:
                 note(f"stopped-{number}", {"code": error.code, "at": time.monotonic()})
                 raise

@@ -128,6 +128,25 @@ def test_control_who_does_not_ask_about_the_other_rank_waits_on(tmp_path: Path) 
         assert ranks.jobs[1].said("stopped-1") is None
 
 
+def test_the_first_backward_pass_of_a_model_elsewhere_fails_when_the_lease_of_a_rank_is_over(tmp_path: Path) -> None:
+    """The ranks agree in a group of their own, and the model joins its gradients in the world."""
+    with standing_still("apart", "bounded", tmp_path) as ranks:
+        since = ranks.stand()
+        assert ranks.jobs[1].ends(TTL_S + END_S) not in (0, 75, -signal.SIGKILL)
+        said = ranks.jobs[1].said("failed-1")
+        assert not said["over"], "a control: its own lease is renewed"
+        assert TTL_S / 3 < said["at"] - since < 2 * TTL_S
+        assert ranks.jobs[0].process.poll() is None, "a control: nobody ended the one that stands still"
+
+
+def test_control_who_does_not_ask_waits_on_in_the_backward_pass(tmp_path: Path) -> None:
+    with standing_still("apart", "deaf", tmp_path) as ranks:
+        ranks.stand()
+        time.sleep(2 * TTL_S)
+        assert ranks.jobs[1].process.poll() is None
+        assert ranks.jobs[1].said("failed-1") is None
+
+
 def test_a_real_server_says_that_a_rank_is_not_renewed(released: Released, tmp_path: Path) -> None:
     shutil.copytree(released.home, tmp_path / "home")
     with served(tmp_path / "home") as server:

@@ -129,6 +129,12 @@ class Lease:
         self.is_over()  # if the watchdog is gone, nothing is renewed from here on
         return self._shared.remaining_s() - self._holding.stopping_s / 2
 
+    def unless_over(self, action: Callable[[], None]) -> None:
+        """Do something that is not done any more once the lease is over. The job does not end it meanwhile."""
+        with self._lock:
+            if not self._shared.is_over():
+                action()
+
     def committed(self, step: int, ranges: Ranges) -> None:
         """Say what an optimiser step that was taken consumed: (file, first row, end row), half-open.
 

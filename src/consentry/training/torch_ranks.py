@@ -13,14 +13,14 @@ Each rank says a word: go on, at its end, or over. The highest word of all of th
 * A rank that stands still is killed by its watchdog at its deadline, and by a thread of its own if that one is gone.
 * A rank whose watchdog is gone says *over* at its next word. A control plane that is gone renews nobody: each says
   *over* when its own time is, or gives up.
-
 * A rank that stands still together with its watchdog, or whose machine is off, is not renewed. When nothing was agreed
   for half of its time to live, a rank asks the control plane about the leases of the others, whose numbers came with
-  the words. If one was not renewed in time, it gives up as above; if it does not look, as in the backward pass of a
-  model in DistributedDataParallel, its connections are closed for it. A rank that is slow is renewed, and waited for.
+  the words. If one was not renewed in time, or its job failed, it gives up as above; if it does not look, as in the
+  backward pass of a model in DistributedDataParallel, its connections are closed for it, in the world as well. A rank
+  that is slow is renewed, and waited for.
 
 So from the moment at which the lease of one rank is over, all ranks that can run have stopped within the time to live,
-or, where only the control plane can say that it is over, a moment after that does, which waits a twentieth longer.
+or, where only the control plane can say that it is over, once they have asked it (docs/training.md says how soon).
 What is left is a rank that stands still before the first word: nobody knows its lease. The others wait for it under
 leases of their own, and train on nothing, until the group's own time is up, or for `ranks_patience_s` if their leases
 were held with that.
@@ -28,6 +28,7 @@ were held with that.
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -44,6 +45,7 @@ from consentry.errors import LeaseOverError
 from consentry.training.boot_clock import boot_seconds
 from consentry.training.client import Lease
 from consentry.training.lease_requests import over
+from consentry.training.other_leases import OtherLeases
 from consentry.training.torch_devices import wait_for_devices, wait_for_step
 
 _Batch = TypeVar("_Batch")
@@ -57,6 +59,8 @@ _MOMENT_S = 0.1
 _SHARE_S = 0.25
 """Of so much time each rank may ask about the others once, so that a thousand that wait ask no more than four do."""
 _ASK_S, _AGAIN_PART = 10.0, 4
+_GONE = "the lease of another rank is over: nobody renewed it in time, or its job failed; `consentry jobs` says which"
+_log = logging.getLogger(__name__)
 
 
 def own_rank() -> int:
@@ -142,32 +146,47 @@ class _Others:
         """Whether the lease of one of them was not renewed in time."""
         self.given_up = False
         """Whether this rank knows."""
-        self._group, self._ranks = group, dist.get_world_size(group)
+        self._group, self._ranks = group, int(dist.get_world_size(group))
         self._fences: frozenset[int] = frozenset()
-        self._agreed_at = boot_seconds()
+        self._agreed_at, self._ask_at = boot_seconds(), 0.0
+        self._first_s = 0.0
         threading.Thread(target=self._look, args=(lease,), name="consentry-ranks", daemon=True).start()
 
     def agreed(self, fences: Sequence[int]) -> None:
         """Note that all of them said their word, and the numbers of their leases."""
-        self._fences, self._agreed_at = frozenset(fences), boot_seconds()
+        self._fences, self._first_s, self._agreed_at = frozenset(fences), self._share_s(0), boot_seconds()
+
+    def _share_s(self, least: float) -> float:
+        """Return a time of its own for this rank: all of them agree, and see a lease end, at the same moment."""
+        share: float = random.uniform(least, 1)  # noqa: S311  # jitter is no secret
+        return self._ranks * _SHARE_S * share
 
     def _look(self, lease: Lease) -> None:
-        ask_at = 0.0
         while not lease.is_over() and not self.gone:
-            pause = max(ask_at, self._agreed_at + lease.ttl_s / 2) - boot_seconds()
+            pause = max(self._ask_at, self._agreed_at + lease.ttl_s / 2 + self._first_s) - boot_seconds()
             if pause > 0 or not self._fences or lease.others is None:
                 time.sleep(max(min(pause, _GLANCE_S), _MOMENT_S))
-                continue
-            fences, agreed_at = self._fences, self._agreed_at
-            left = lease.others.left_s(fences, timeout_s=min(lease.ttl_s / 3, _ASK_S))
-            self.gone = left is not None and left < 0 and agreed_at == self._agreed_at
-            again_s = lease.ttl_s / _AGAIN_PART if left is None else left + _MOMENT_S
-            ask_at = boot_seconds() + max(again_s, self._ranks * _SHARE_S * random.uniform(0.5, 1))  # noqa: S311
+            else:
+                self._ask(lease, lease.others)
         if self.gone and not lease.is_over():
             time.sleep(2 * _GLANCE_S)  # who waits for a word sees it by itself, and says why
-            if not self.given_up:
-                with suppress(ValueError, AssertionError):  # it left the group meanwhile
-                    _close_connections(self._group)
+            lease.unless_over(self._close)
+
+    def _ask(self, lease: Lease, others: OtherLeases) -> None:
+        fences, agreed_at = self._fences, self._agreed_at
+        try:
+            left = others.left_s(fences, timeout_s=min(lease.ttl_s / 3, _ASK_S))
+        except Exception:  # whatever it is: without this thread nobody asks any more
+            _log.exception("how it is with the leases of other ranks cannot be told")
+            left = None
+        self.gone = left is not None and left < 0 and agreed_at == self._agreed_at
+        again_s = lease.ttl_s / _AGAIN_PART if left is None else left + _MOMENT_S + self._share_s(0)
+        self._ask_at = boot_seconds() + max(again_s, self._share_s(0.5))
+
+    def _close(self) -> None:
+        if not self.given_up:
+            with suppress(ValueError, AssertionError):  # it left the group meanwhile
+                _close_connections(self._group)
 
 
 _others: WeakKeyDictionary[Lease, dict[Any, _Others]] = WeakKeyDictionary()
@@ -241,7 +260,7 @@ def _given_up(lease: Lease, group: Any) -> LeaseOverError:
     _close_connections(group)
     lease.check()
     if others.gone:
-        return over("lease-over-elsewhere", "the lease of another rank is over: nobody renewed it in time")
+        return over("lease-over-elsewhere", _GONE)
     if lease.ranks_patience_s is not None and lease.patience_s() > 0:
         return over("lease-over-elsewhere", f"another rank said nothing for {lease.ranks_patience_s:g} s")
     return over("lease-expired", "the lease was over before all ranks had said whether they go on")
@@ -272,12 +291,22 @@ def _over_gloo(group: Any) -> bool:
 
 
 def _close_connections(group: Any) -> None:
-    """Have everything in a group fail that waits: other ranks, and threads of this one, without which it cannot end."""
-    with suppress(RuntimeError):  # gloo says so when it has closed them; and not every backend can
-        if _over_gloo(group):
-            # To abort does nothing in gloo. What does not come in time closes all connections.
-            another = (dist.get_rank(group) + 1) % dist.get_world_size(group)
-            receiving = dist.irecv(torch.empty(1), group=group, group_src=another)
-            receiving.wait(timedelta(milliseconds=1))
-        else:
-            (group or dist.group.WORLD).abort()
+    """Have everything in a group fail that waits: other ranks, and threads of this one, without which it cannot end.
+
+    And in the world, where the model may be: who waits for its gradients there does not look at this group.
+    """
+    for each in dict.fromkeys([group or dist.group.WORLD, dist.group.WORLD]):
+        with suppress(RuntimeError):  # gloo says so when it has closed them
+            if _over_gloo(each):
+                # To abort does nothing in gloo. What does not come in time closes all connections.
+                another = (dist.get_rank(each) + 1) % dist.get_world_size(each)
+                receiving = dist.irecv(torch.empty(1), group=each, group_src=another)
+                receiving.wait(timedelta(milliseconds=1))
+        if not _only_gloo(each):
+            with suppress(RuntimeError):  # not every backend can
+                each.abort()
+
+
+def _only_gloo(group: Any) -> bool:
+    """Say whether a group has no backend beside gloo; one that was made without a name has NCCL for what is on GPUs."""
+    return all(each.endswith(":gloo") for each in dist.get_backend_config(group).split(","))
