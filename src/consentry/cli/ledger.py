@@ -13,8 +13,9 @@ from consentry.bootstrap import accept_older, migrate
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.output import counted, moment
+from consentry.errors import IntegrityError
 from consentry.ledger.envelope import Event, log_entry
-from consentry.ledger.state import EMPTY, fold, unexplained
+from consentry.ledger.state import EMPTY, State, fold, unexplained
 from consentry.progress import watched
 
 _NUMBER = click.IntRange(0, sys.maxsize)
@@ -60,7 +61,10 @@ def _short(value: object) -> str:
 @ledger.command()
 @pass_context
 def verify(context: Context) -> int:
-    """Read every event, check it against its commitment, fold the state anew. Exit status 3 if anything is wrong."""
+    """Read every event, check it against its commitment, and hold the state in use against one folded anew.
+
+    Exit status 3 if words were deleted or the states differ. An event that is not as it was written stops it at once.
+    """
     deleted = 0
     kinds: Counter[str] = Counter()
 
@@ -73,19 +77,41 @@ def verify(context: Context) -> int:
 
     events = context.deployment.ledger.head()
     with context.out.progress() as progress:
-        fold(EMPTY, watched(looked_at(), progress, what="reading the ledger", total=events, unit="events"))
-    body = {"events": kinds.total(), "kinds": dict(kinds.most_common()), "deleted_without_erasure": deleted}
+        anew = fold(EMPTY, watched(looked_at(), progress, what="reading the ledger", total=events, unit="events"))
+    differs = None if deleted else _differs(context, anew)
+    body = {
+        "events": kinds.total(),
+        "kinds": dict(kinds.most_common()),
+        "deleted_without_erasure": deleted,
+        "state_differs": None if differs is None else differs.to_json(),
+    }
 
     def human() -> None:
         context.out.table(["kind", "events"], kinds.most_common())
         if deleted:
             gone = counted(deleted, "personal document was", several="personal documents were")
             context.out.text(f"\nWRONG: {gone} deleted, but not by an erasure.")
+        elif differs is not None:
+            context.out.text(f"\nWRONG: {differs}")
+            context.out.hint(differs.help)
         else:
             context.out.text(f"\n{counted(kinds.total(), 'event')}, gapless, each as it was committed to.")
 
     context.out.show(body, human)
-    return DENIED if deleted else 0
+    return DENIED if deleted or differs is not None else 0
+
+
+def _differs(context: Context, anew: State) -> IntegrityError | None:
+    """Say that the state in use, which may have begun with a kept one, is not what the events give; None if it is."""
+    present = context.deployment.control.desk.present().state
+    # Somebody may have said something since the ledger was read; what was carried forward equals what is folded anew.
+    if fold(anew, context.deployment.ledger.read(anew.position, present.position)) == present:
+        return None
+    return IntegrityError(
+        "ledger-state-differs",
+        "what decides here is not what the events of the ledger give",
+        help="stop every server of this home and delete its folder `cache`, then verify again; and report it",
+    )
 
 
 @ledger.command("migrate")
