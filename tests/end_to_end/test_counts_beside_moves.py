@@ -60,7 +60,7 @@ def side(counts: Mapping[str, Mapping[str, Any]], which: str) -> dict[str, Any]:
 
 def agrees(found: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     for which, manifest in (("before", before), ("after", after)):
-        for split in ("by_reason", "by_place", "by_category"):
+        for split in ("by_reason", "by_gap", "by_place", "by_category", "by_licence"):
             assert side(found["counts"][split], which) == manifest["counts"][split], (which, split)
     eligible = [sum(each[which]["eligible"] for each in found["counts"]["by_place"].values()) for which in SIDES]
     assert eligible == [found[which]["eligible"] for which in SIDES]
@@ -89,7 +89,37 @@ def test_an_item_that_is_denied_for_another_reason_shows_in_the_counts(example: 
     assert list(found["counts"]["by_reason"])[:2] == sorted(changed)
     text = example.run(*words, as_json=False)
     assert re.search(r"refused +0 +1 +\+1\b", text)
+    gap = found["counts"]["by_gap"]["residence-unknown"]
+    assert gap["after"] == gap["before"] > 0, "it has its gap all the same"
+    assert "Gaps" not in text
     assert "By place" not in text, "no place has more or fewer"
+
+
+def test_gaps_and_licences_show_where_they_differ(terminal: Terminal) -> None:
+    licences = ("CC BY 4.0", "CC BY 4.0", "CC BY-SA 3.0", None)
+    items = [
+        RawItem(id=f"a{number}", author=author, licence=licence)
+        for number, (author, licence) in enumerate(zip(("ada", "bo", "bo", "cy"), licences, strict=True))
+    ]
+    terminal.run("corpus", "register", write_corpus(terminal.folder, [items]))
+    terminal.run("policy", "publish", "september-2024")
+    made = []
+    for country in (None, "US"):
+        people = [RawPerson(id="ada"), RawPerson(id="bo", country=country), RawPerson(id="cy")]
+        terminal.run("people", "load", write_people(terminal.folder / "people", people))
+        made.append(built(terminal))
+    words = ("release", "diff", *(each["release"] for each in made))
+    found = terminal.run(*words)
+    agrees(found, *made)
+    assert found["counts"]["by_gap"] == {"residence-unknown": {"before": 2, "after": 0}}
+    split = found["counts"]["by_licence"]
+    assert list(split) == ["CC BY 4.0", "CC BY-SA 3.0", ""], "what differs first"
+    both = split["CC BY 4.0"]
+    assert (both["before"], both["after"]) == ({"denied": 1, "eligible": 1}, {"denied": 0, "eligible": 2})
+    text = terminal.run(*words, as_json=False)
+    assert re.search(r"Gaps\n.*\nresidence-unknown +2 +0 +-2\b", text)
+    assert re.search(r"By licence\n.*\nCC BY 4\.0 +1 +2 +1 +0\nCC BY-SA 3\.0 +0 +1 +1 +0\n", text)
+    assert "(none)" not in text, "of no licence nothing differs"
 
 
 def test_items_that_changed_sides_show_in_both(example: Terminal) -> None:
@@ -103,6 +133,7 @@ def test_items_that_changed_sides_show_in_both(example: Terminal) -> None:
     text = example.run(*words, as_json=False)
     for heading in ("Denied, by the first reason of each item", "By place", "By category"):
         assert heading in text
+    assert "By licence" not in text, "none is named"
     assert max(map(len, text.splitlines())) <= 80
 
 

@@ -158,16 +158,17 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
 
 def show_changed_counts(out: Output, counts: Mapping[str, Mapping[str, Any]]) -> None:
     """Print which counts of two releases differ: by reason all items that are denied, also those that were before."""
-    reasons = [[name, was, now, f"{now - was:+,}"] for name, was, now in _differing(counts["by_reason"])]
-    if reasons:
-        out.heading(f"Denied, by the first reason of each item{_first(reasons)}")
-        out.table(["reason", "was", "is", "change"], reasons[:_TOP])
-    for split in ("by_place", "by_category"):
+    for split, title in (("by_reason", "Denied, by the first reason of each item"), ("by_gap", "Gaps")):
+        rows = [[name, was, now, f"{now - was:+,}"] for name, was, now in _differing(counts[split])]
+        if rows:
+            out.heading(f"{title}{_first(rows)}")
+            out.table([split.removeprefix("by_"), "was", "is", "change"], rows[:_TOP])
+    for split in ("by_place", "by_category", "by_licence"):
         rows = [
             [_name(name), was["eligible"], now["eligible"], was["denied"], now["denied"]]
             for name, was, now in _differing(counts[split])
         ]
-        if rows:
+        if rows and not set(counts[split]) <= {""}:
             noun = split.removeprefix("by_")
             out.heading(f"By {noun}{_first(rows)}")
             out.table([noun, "eligible was", "eligible is", "denied was", "denied is"], rows[:_TOP])

@@ -74,8 +74,10 @@ class ChangedCounts(TypedDict):
     """The counts of two releases side by side: items denied for another reason than before show here alone."""
 
     by_reason: dict[str, ReasonCount]
+    by_gap: dict[str, ReasonCount]
     by_place: dict[str, SplitCount]
     by_category: dict[str, SplitCount]
+    by_licence: dict[str, SplitCount]
 
 
 class ChoiceInForce(TypedDict):
@@ -239,7 +241,7 @@ class Reason(TypedDict):
 
 
 class ReasonCount(TypedDict):
-    """Items denied for a reason, in each of two releases."""
+    """Items denied for a reason, or that have a gap, in each of two releases."""
 
     before: int
     after: int
@@ -301,7 +303,7 @@ class Split(TypedDict):
 
 
 class SplitCount(TypedDict):
-    """Eligible and denied items of a place or category, in each of two releases."""
+    """Eligible and denied items of a place, category or licence, in each of two releases."""
 
     before: Split
     after: Split

@@ -86,14 +86,18 @@ def compare(before: Side, after: Side, *, progress: Progress | None = None) -> d
 def counts(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """Return the counts of two manifests side by side, what differs most first.
 
-    Denied items by reason, and `{"eligible", "denied"}` by place and category: each `{"before", "after"}`.
+    Items by reason they are denied for, and by gap; `{"eligible", "denied"}` by place, category and licence: each
+    `{"before", "after"}`.
     """
     nothing = {"eligible": 0, "denied": 0}
     return {
-        "by_reason": _side_by_side(before["by_reason"], after["by_reason"], none=0, by=lambda was, now: abs(now - was)),
+        **{
+            split: _side_by_side(before[split], after[split], none=0, by=lambda was, now: abs(now - was))
+            for split in ("by_reason", "by_gap")
+        },
         **{
             split: _side_by_side(before[split], after[split], none=nothing, by=_moved)
-            for split in ("by_place", "by_category")
+            for split in ("by_place", "by_category", "by_licence")
         },
     }
 

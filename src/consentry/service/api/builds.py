@@ -104,14 +104,14 @@ class Move(Answer):
 
 
 class ReasonCount(Answer):
-    """Items denied for a reason, in each of two releases."""
+    """Items denied for a reason, or that have a gap, in each of two releases."""
 
     before: int
     after: int
 
 
 class SplitCount(Answer):
-    """Eligible and denied items of a place or category, in each of two releases."""
+    """Eligible and denied items of a place, category or licence, in each of two releases."""
 
     before: Split
     after: Split
@@ -121,8 +121,10 @@ class ChangedCounts(Answer):
     """The counts of two releases side by side: items denied for another reason than before show here alone."""
 
     by_reason: Mapping[str, ReasonCount]
+    by_gap: Mapping[str, ReasonCount]
     by_place: Mapping[str, SplitCount]
     by_category: Mapping[str, SplitCount]
+    by_licence: Mapping[str, SplitCount]
 
 
 class Comparison(Answer):
