@@ -35,7 +35,8 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def plan(deployment: Deployment) -> dict[str, Any]:
     policy = load(shipped()[POLICY], POLICY)
-    return deployment.control.releases.plan("network", GENAI, policy=policy, at=NOW).to_json()["counts"]["by_reason"]
+    told = deployment.control.releases.plan("network", GENAI, policy=policy, at=NOW).to_json()
+    return dict(told["counts"]["by_reason"])
 
 
 def object_to(deployment: Deployment, item: str) -> None:

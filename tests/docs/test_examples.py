@@ -85,4 +85,4 @@ def test_the_platforms_on_their_page_can_be_read(tmp_path: Path) -> None:
 def test_the_settings_of_a_shared_environment_are_all_named(page: str, begins: str) -> None:
     (sentence,) = re.findall(f"{begins} (.*?) may stand", (DOCS / page).read_text("utf-8"), re.DOTALL)
     named = re.findall(r"`([a-z_]+)`", sentence)
-    assert (set(named), len(named)) == (FOR_ALL, len(FOR_ALL))
+    assert (frozenset(named), len(named)) == (FOR_ALL, len(FOR_ALL))
