@@ -50,7 +50,7 @@ def test_a_full_disk_is_said_also_by_the_service(number: int) -> None:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError(errno.ENOSPC, "words of the system", "/mnt/a.npy"), "no space left to work: `/mnt/a.npy`"),
+        (OSError(errno.ENOSPC, "words of the system", "home/a.npy"), "no space left to work: `home/a.npy`"),
         (OSError(errno.EDQUOT, "words of the system"), "no space left to work"),
     ],
     ids=["of a file", "of none that is known"],
