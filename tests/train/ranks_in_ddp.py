@@ -22,9 +22,10 @@ from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
 from consentry.training.torch import ROW, ReleaseDataset
 from consentry.training.torch_loader import ReleaseLoader
 from consentry.training.torch_ranks import check_together
-from train.jobs_in_torch import FOLDER, PAUSE_S, StepTimes, held_by, note, one_of_two
+from train.jobs_in_torch import FOLDER, StepTimes, held_by, note, one_of_two
 from train.small_models import ByteModel, Descent, encode
 
+PAUSE_S, BATCH = float(os.environ.get("JOB_PAUSE", "0.01")), int(os.environ.get("JOB_BATCH", "4"))
 EVERY = 4
 """A model checkpoint is kept each time so many steps were taken."""
 
@@ -40,7 +41,7 @@ def train(lease: Lease, checkpoints: ModelCheckpoints, model: DistributedDataPar
     dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode)
     optimizer, times, step = Descent(model), StepTimes(lease, mark), 0
     while True:
-        for batch in ReleaseLoader(dataset, batch_size=4):
+        for batch in ReleaseLoader(dataset, batch_size=BATCH):
             model(batch["ids"]).backward()
             times.checks()
             check_together(lease, step + 1)

@@ -115,10 +115,10 @@ def test_a_rank_that_stands_still_with_its_watchdog_ends_the_other_one(released:
         ranks.begin()
         first, second = ranks.jobs
         watchdog = watchdog_of(first.process)
-        os.kill(watchdog, signal.SIGSTOP)
-        freeze(first.process)
-        gone_at, since = boot_seconds(), time.monotonic()
         try:
+            os.kill(watchdog, signal.SIGSTOP)
+            freeze(first.process)
+            gone_at, since = boot_seconds(), time.monotonic()
             assert second.ends(TTL_S + END_S) not in (0, -signal.SIGKILL), ranks.errors()
             assert ranks.steps(1)[-1]["taken"] < gone_at + TTL_S
             assert first.process.poll() is None, "a control: nobody ended the one that stands still"
@@ -130,7 +130,12 @@ def test_a_rank_that_stands_still_with_its_watchdog_ends_the_other_one(released:
     require_nothing_after(ranks, 1, at=gone_at)
 
 
-def test_an_order_in_the_middle_of_an_epoch_stops_both_ranks_at_one_step(released: Released, tmp_path: Path) -> None:
+def test_an_order_in_the_middle_of_an_epoch_stops_both_ranks_at_one_step(
+    released: Released, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Hundreds of steps, so that an epoch lasts for longer than an order may take to come.
+    monkeypatch.setenv("JOB_BATCH", "1")
+    monkeypatch.setenv("JOB_PAUSE", "0.25")
     with two_ranks(released, tmp_path, ttl_s=60) as ranks:
         ranks.begin()
         with ExitStack() as looking:

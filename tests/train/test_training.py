@@ -20,7 +20,7 @@ import pytest
 from service.at_work import Process
 from train.released import Released, Served, served, small_plane, text_column
 from train.turned import require_no_step_after, turning
-from training.jobs import ROOT, freeze
+from training.jobs import ROOT, freeze, kill
 from training.small_server import CREDENTIAL, serving
 from training.test_client import within
 
@@ -89,8 +89,7 @@ class Job:
             self.kill()
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        kill(self.process)
 
 
 @dataclass(kw_only=True)

@@ -108,10 +108,31 @@ def start(
     return process
 
 
+def deadlines(job: subprocess.Popen[Any]) -> list[Path]:
+    """Return the files of the deadlines that a job has in memory; none if it is gone."""
+    if job.poll() is not None:
+        return []
+    try:
+        lines = Path(f"/proc/{job.pid}/maps").read_text().splitlines()
+    except OSError:
+        return []
+    return [Path(path) for line in lines if "/consentry-lease-" in (path := line.split(maxsplit=5)[-1])]
+
+
+def kill(job: subprocess.Popen[Any]) -> None:
+    """Kill a job, and leave nothing of it in memory if it has no watchdog that would see to that."""
+    left = deadlines(job)
+    job.kill()
+    job.communicate()
+    for path in left:
+        path.unlink(missing_ok=True)
+
+
 def freeze(job: subprocess.Popen[Any]) -> None:
     """Stop a job, and return when it stands still."""
     os.kill(job.pid, signal.SIGSTOP)
     while any(state(task / "stat") != "T" for task in Path(f"/proc/{job.pid}/task").iterdir()):
+        assert job.poll() is None, "it ended before it could be frozen"
         time.sleep(0.005)
 
 

@@ -24,7 +24,7 @@ from training.test_client import within
 
 DAY_S = 86_400
 TTL_S = 4.0
-KILLED_S = 20.0  # from the deadline to the end of a process on a busy machine
+KILLED_S = 60.0  # at most, from the deadline to the end of a process on a busy machine
 HOST = Path(__file__).parent / "another_host"
 
 BEATS = (
@@ -94,11 +94,6 @@ def goes_on(job: jobs.Job, folder: Path) -> None:
     assert (job.poll(), beat(folder)["over"]) == (None, None)
 
 
-def end(job: jobs.Job) -> None:
-    job.kill()
-    job.communicate()
-
-
 @pytest.mark.parametrize("last", [DAY_S, -DAY_S])
 def test_a_job_whose_wall_clock_is_set_neither_stops_early_nor_goes_on(
     plane: SmallPlane, url: str, tmp_path: Path, wall: WallClock, last: int
@@ -115,7 +110,7 @@ def test_a_job_whose_wall_clock_is_set_neither_stops_early_nor_goes_on(
         wall.set(-last)
         assert job.wait(TTL_S + KILLED_S) == -signal.SIGKILL, "it goes on after the error, and the watchdog kills it"
     finally:
-        end(job)
+        jobs.kill(job)
     assert beat(folder)["heeded"] < silent_at + TTL_S
 
 
@@ -127,7 +122,7 @@ def test_control_a_job_that_went_by_its_wall_clock_would_stop_early(url: str, tm
         wall.set(DAY_S)
         assert within(lambda: beat(folder)["over"] == "lease-expired", 30)
     finally:
-        end(job)
+        jobs.kill(job)
 
 
 def test_without_a_boot_clock_a_job_and_its_watchdog_go_by_the_monotonic_one(
@@ -147,7 +142,7 @@ def test_without_a_boot_clock_a_job_and_its_watchdog_go_by_the_monotonic_one(
         silent_at = time.clock_gettime(time.CLOCK_MONOTONIC) + DAY_S
         assert job.wait(TTL_S + KILLED_S) == -signal.SIGKILL, "and knows when it was"
     finally:
-        end(job)
+        jobs.kill(job)
     assert beat(folder)["heeded"] < silent_at + TTL_S
 
 
@@ -160,7 +155,7 @@ def test_control_a_watchdog_on_another_clock_kills_a_job_that_is_renewed(
     try:
         assert job.wait(KILLED_S) == -signal.SIGKILL
     finally:
-        end(job)
+        jobs.kill(job)
 
 
 def test_the_clock_of_the_server_falls_back_as_that_of_a_job_does() -> None:

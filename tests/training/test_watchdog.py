@@ -25,11 +25,6 @@ TTL_S = 1.0
 SLACK_S = 2.0  # a busy machine; the deadline itself is checked by the clock of the job in other tests
 
 
-def end(process: jobs.Job) -> None:
-    process.kill()
-    process.communicate()
-
-
 @pytest.mark.parametrize(
     "program", [jobs.SWALLOWS, jobs.HANGS, jobs.DEVICE_HANGS], ids=["swallows", "hangs", "device hangs"]
 )
@@ -61,7 +56,7 @@ def test_control_without_the_watchdog_it_goes_on(plane: SmallPlane, url: str, tm
     before = (tmp_path / "job" / "beat").read_text()
     assert within(lambda: (tmp_path / "job" / "beat").read_text() not in ("", before))
     assert job.poll() is None
-    end(job)
+    jobs.kill(job)
 
 
 def test_a_job_that_crashes_leaves_nothing_unsaid_and_kills_nothing(
