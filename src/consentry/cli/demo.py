@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -195,10 +194,11 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         facts=[("release", manifest.release), ("eligible", f"{manifest.eligible:,} of {manifest.items:,}")],
     )
     with run.step("Explain three items"):
-        found = [(item, control.releases.explain(manifest.release, item).body) for item in _examples(run, before)]
+        examples = control.releases.examples(manifest.release)
+        found = [(item, control.releases.explain(manifest.release, item).body) for item in _chosen(examples)]
     for item, body in found:
         show_explanation(out, item, body=body)
-    stopped, after, resumed = _oversee(run, content, corpus, timeline=timeline, before=before)
+    stopped, after, resumed = _oversee(run, content, corpus, timeline=timeline, before=before, examples=examples)
     verifying = "Verify all three releases: signature, digests, bitmaps, counts, content files"
     with run.step(verifying), out.progress() as progress:
         made = [each.manifest.release for each in (before, after, resumed)]
@@ -244,7 +244,7 @@ def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
 
 
 def _oversee(
-    run: Demo, content: Path, corpus: Corpus, *, timeline: Timeline, before: Built
+    run: Demo, content: Path, corpus: Corpus, *, timeline: Timeline, before: Built, examples: Mapping[str, str]
 ) -> tuple[Stopped | None, Built, Built]:
     """Play what an authority's concern leads to; return how the job stopped, and the two releases made since."""
     # Only here: a web framework that no other command needs, and every one would wait for it.
@@ -252,7 +252,7 @@ def _oversee(
 
     with serving(run.deployment) as server:
         stage = acts.Stage(run.deployment, timeline, content, corpus.name, corpus.descriptor.columns["text"], server)
-        looks.shown_the_setting(stage, before)
+        looks.shown_the_setting(stage, examples)
         with run.step("Train on it, and suspend the use of UK content while it runs"):
             stopped = acts.suspended(stage, before)
         with run.step("Seal a release without what is suspended, and train on that"):
@@ -287,9 +287,8 @@ def _meanings(run: Demo, *made: Built) -> dict[str, str]:
     return found
 
 
-def _examples(run: Demo, built: Any) -> list[str]:
+def _chosen(examples: Mapping[str, str]) -> list[str]:
     """Return the ids of three items with different fates."""
-    examples = run.deployment.control.releases.examples(built.manifest.release)
     chosen = [next((item for label, item in examples.items() if label.startswith(wanted)), None) for wanted in _WANTED]
     return [item for item in chosen if item is not None][:3]
 

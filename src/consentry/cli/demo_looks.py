@@ -54,10 +54,12 @@ _SHOWN = {
 }
 
 
-def shown_the_setting(stage: Stage, made: Built) -> None:
-    """Tell who is shown the setting: somebody whose content is used, and somebody in Europe."""
-    control, release = stage.control, made.manifest.release
-    examples, facts = control.releases.examples(release), []
+def shown_the_setting(stage: Stage, examples: Mapping[str, str]) -> None:
+    """Tell who is shown the setting: somebody whose content is used, and somebody in Europe.
+
+    `examples` are items of the release, each under what became of it.
+    """
+    control, facts = stage.control, []
     corpus = control.desk.corpus(stage.corpus)
     for label, who in (("eligible", "a member outside Europe"), ("forbidden:europe", "a member in Europe")):
         person = None if label not in examples else author_of(corpus, examples[label])

@@ -25,7 +25,7 @@ from consentry.training.client import Lease, hold
 
 STOPPED = 75
 """`EX_TEMPFAIL`: try again with another release."""
-_BATCH_ROWS = 512
+_BATCH_ROWS = 1024
 _BYTES = 256
 _RATE = 0.5
 _SAY_EVERY = 20
