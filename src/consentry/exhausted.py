@@ -22,14 +22,8 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 def no_room(error: BaseException) -> UnavailableError | None:
     """Return what to say of an error by which the system gives no more; None if it is another one."""
-    if not isinstance(error, OSError) or error.errno not in _SIGNS:
-        return None
-    about = f"`{error.filename}`: " if error.filename is not None else ""
-    return UnavailableError(
-        "system-exhausted",
-        f"{about}{os.strerror(error.errno).lower()}",
-        help="allow this process more open files (ulimit -n) and mappings (vm.max_map_count); nothing is damaged",
-    )
+    more = "allow this process more open files (ulimit -n) and mappings (vm.max_map_count); nothing is damaged"
+    return _of_system(error, _SIGNS, "system-exhausted", help=more)
 
 
 def require_room(error: BaseException) -> None:
@@ -44,14 +38,15 @@ def require_room(error: BaseException) -> None:
 
 def disk_full(error: BaseException) -> UnavailableError | None:
     """Return what to say of an error by which the system says that nothing more can be stored; None of another one."""
-    if not isinstance(error, OSError) or error.errno not in _FULL:
+    safe = "free some space and try again; what was recorded before is safe"
+    return _of_system(error, _FULL, "system-disk-full", help=safe)
+
+
+def _of_system(error: BaseException, signs: frozenset[int], code: str, *, help: str) -> UnavailableError | None:
+    if not isinstance(error, OSError) or error.errno not in signs:
         return None
     about = f"`{error.filename}`: " if error.filename is not None else ""
-    return UnavailableError(
-        "system-disk-full",
-        f"{about}{os.strerror(error.errno).lower()}",
-        help="free some space and try again; what was recorded before is safe",
-    )
+    return UnavailableError(code, f"{about}{os.strerror(error.errno).lower()}", help=help)
 
 
 @contextmanager
