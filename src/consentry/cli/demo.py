@@ -10,10 +10,11 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -193,11 +194,8 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         "On by default with a way out; the EU, the EEA and Switzerland are left out from the start.",
         facts=[("release", manifest.release), ("eligible", f"{manifest.eligible:,} of {manifest.items:,}")],
     )
-    with run.step("Explain three items"):
-        examples = control.releases.examples(manifest.release)
-        found = [(item, control.releases.explain(manifest.release, item).body) for item in _chosen(examples)]
-    for item, body in found:
-        show_explanation(out, item, body=body)
+    examples = control.releases.examples(manifest.release)
+    found = _explain(run, manifest.release, _chosen(examples))
     stopped, after, resumed = _oversee(run, content, corpus, timeline=timeline, before=before, examples=examples)
     verifying = "Verify all three releases: signature, digests, bitmaps, counts, content files"
     with run.step(verifying), out.progress() as progress:
@@ -224,6 +222,15 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         checks=f"{passed} of {len(checks)} checks passed.",
         table=str(table["metadata"]),
     )
+
+
+def _explain(run: Demo, release: str, items: Sequence[str]) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    """Show the signed answer of each item; return the items with what those answers say."""
+    with run.step("Explain three items"):
+        found = [(item, run.deployment.control.releases.explain(release, item).body) for item in items]
+    for item, body in found:
+        show_explanation(run.out, item, body=body)
+    return found
 
 
 def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
