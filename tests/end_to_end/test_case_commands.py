@@ -84,6 +84,8 @@ def test_what_takes_two_people_ends_with_3_for_the_first(suspended: Terminal) ->
     assert "Agreed by ann, ben. Say it again when this is done:\n  - notice `n-1` was not served" in again
     suspended.run("notice", "serve", "n-1", "--person", "ada")
     assert suspended.run(*words, "--by", "ben")["orders"] == ["ico.2"]
+    assert suspended.run("case", "show", "ico")["standing"] == "narrowed"
+    assert "narrowed" in suspended.run("case", "list", as_json=False)
     suspended.run("case", "withdraw", "ico", *REFERENCE, *BY, status=3)
     suspended.run("case", "withdraw", "ico", "--reference", "another letter", "--by", "ben", status=3)
     done = suspended.run("case", "withdraw", "ico", *REFERENCE, "--by", "ben")

@@ -14,6 +14,7 @@ from consentry.bootstrap import Deployment
 from consentry.clock import now
 from consentry.control_plane.telling import Asked, Telling
 from consentry.ledger.oversight_events import Origin
+from consentry.oversight.case import CaseStanding
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
@@ -119,6 +120,7 @@ def test_what_was_counted_before_is_not_what_is_lifted_by(
     """Who joins between the count and the head of the ledger is counted at the head."""
     folder, deployment = place
     assert untold(deployment) == ["notice `n-1` did not reach 4 people whose content would be used again"]
+    assert deployment.control.cases.register_of(CASE)[1] is CaseStanding.NOTICES_SERVED
     joined = Event()
     count = Telling.count
 

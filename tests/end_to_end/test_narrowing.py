@@ -10,6 +10,7 @@ import pytest
 from consentry.bootstrap import Deployment
 from consentry.clock import now
 from consentry.errors import ConsentryError
+from consentry.oversight.case import CaseStanding
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Visibility
 from end_to_end.case_steps import CASE, WITHOUT_UK, condition, in_the_way, later, narrow, refused, suspend
@@ -79,6 +80,7 @@ def test_what_a_narrowing_gives_back_needs_what_lifting_it_would_need(place: tup
     later(deployment, days=31)
     assert say("bob") == []
     assert control.cases.get(CASE).narrowed == 1
+    assert control.cases.register_of(CASE)[1] is CaseStanding.NARROWED
     assert eligible(deployment, build(deployment)) == EVERYTHING
     assert in_the_way(deployment) == ["approval", "notice"], "what is left is lifted on approvals of its own"
 
@@ -88,6 +90,28 @@ def test_whom_a_smaller_order_still_covers_need_not_be_told(place: tuple[Path, D
     suspend(deployment, Scope(areas=frozenset({"UK", "BR"})))
     assert narrow(deployment, Scope(areas=frozenset({"BR"})), told=["gb"]).done
     assert eligible(deployment, build(deployment)) == {"u1", "g1", "g2"}
+
+
+def test_a_narrowed_case_stands_so_everywhere_until_the_rest_is_approved(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    suspend(deployment, Scope(areas=frozenset({"UK", "BR"})))
+    control.reports.schedule(CASE, "five-months", title="What was done", due=2_000_000_000, by="ann")
+    assert narrow(deployment, UK, told=["br"]).done
+
+    def stands() -> set[str]:
+        return {
+            str(control.cases.register_of(CASE)[1]),
+            control.authority_view.case(CASE, frozenset({"UK", "BR"}))["standing"],
+            control.reports.generate(CASE, "five-months")["case"]["standing"],
+        }
+
+    assert stands() == {"narrowed"}
+    for by, then in (("ann", "narrowed"), ("bob", "approved")):
+        assert control.cases.approve(CASE, by=by) == ()
+        assert stands() == {then}
+    control.notices.serve("n-1", [deployment.person("gb")], at=now())
+    assert in_the_way(deployment) == []
 
 
 @pytest.mark.parametrize(

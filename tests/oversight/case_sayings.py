@@ -9,6 +9,7 @@ from consentry.ledger.case_events import (
     ApprovalGiven,
     CaseEnd,
     CaseEnded,
+    CaseNarrowed,
     CaseOpened,
     ConditionAdded,
     ConditionMet,
@@ -50,6 +51,12 @@ WRITTEN = NoticeWritten(
     notice="n", documents=(DOCUMENT,), languages=("en",), channel="in-app", audience="members", by="ann"
 )
 ENDED = OrderEnded(order="c.1", case="c", how=OrderEnd.LIFTED)
+SMALLER = issue(
+    Scope(areas=frozenset({"GB"})), order="c.2", case="c", origin=Origin.AUTHORITY_REQUEST, reference="x", at_ms=1
+)
+NARROWED = CaseNarrowed(case="c", orders=("c.2",), by=("ann", "bob"))
+NARROWING: tuple[Body, ...] = (SMALLER, OrderEnded(order="c.1", case="c", how=OrderEnd.NARROWED), NARROWED)
+"""What is recorded in one append when a smaller order takes the place of the first."""
 EVERYBODY_REACHED: dict[str, int] = {}
 YES, NO = {"minors": Answer(met=True, found="none")}, {"minors": Answer(met=False, found="a minor in `GB`")}
 

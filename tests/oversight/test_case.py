@@ -35,8 +35,9 @@ from consentry.ledger.case_events import NoticeRequired, ReportDelivered, Report
 from consentry.ledger.events import Body, NoticeServed
 from consentry.ledger.oversight_events import OrderEnd, OrderEnded, Origin
 from consentry.ledger.statement_events import Says, StatementFiled
-from consentry.oversight.case import CaseStanding, lifted, missing_approvals
+from consentry.oversight.case import CaseStanding, missing_approvals
 from consentry.oversight.case_fold import Cases
+from consentry.oversight.case_lift import lifted
 from consentry.oversight.order import Scope, issue
 from consentry.policy.choice import SECONDS_PER_DAY
 from ledger.sayings import event
@@ -152,13 +153,13 @@ def test_nothing_is_lifted_while_people_were_left_out(missed: int, people: str) 
     case, not_reached = after(WHOLE), {"n": missed}
     (found,) = what_stands_in_the_way(case, END, answers=YES, not_reached=not_reached)
     assert found.text == f"notice `n` did not reach {people} whose content would be used again"
-    assert standing(case, END, answers=YES, not_reached=not_reached) is CaseStanding.APPROVED
+    assert standing(case, END, answers=YES, not_reached=not_reached) is CaseStanding.NOTICES_SERVED
     with pytest.raises(ConsentryError, match=r"did not reach") as caught:
         lifted(case, at=END, answers=YES, not_reached=not_reached, reference="x", by="ann")
     assert caught.value.code == "case-not-ready"
     (unknown,) = what_stands_in_the_way(case, END, answers=YES, not_reached=None)
     assert unknown.text == "how many people notice `n` did not reach is not counted here"
-    assert standing(case, END, answers=YES, not_reached=None) is CaseStanding.APPROVED
+    assert standing(case, END, answers=YES, not_reached=None) is CaseStanding.NOTICES_SERVED
     assert lifted(case, at=END, answers=YES, not_reached={"n": 0}, reference="x", by="ann").by == ("ann", "bob")
 
 

@@ -51,6 +51,9 @@ def test_a_case_is_raised_met_approved_by_two_and_lifted(own: Office) -> None:
         ]
         assert paul.approve_lifting("ico")["standing"] == "approved"
         assert [each["text"] for each in paul.case("ico")["obstacles"]] == [not_served]
+        olga.serve_notice("told", ["fr"], at=int(time.time()))
+        left_out = paul.case("ico")
+        assert (left_out["standing"], [each["kind"] for each in left_out["obstacles"]]) == ("notices-served", ["reach"])
         olga.serve_notice("told", ["gb"], at=int(time.time()))
         assert paul.case("ico")["standing"] == "ready"
         assert paul.lift("ico", reference="letter 3")["standing"] == "lifted"
@@ -135,6 +138,7 @@ def test_narrowing_and_withdrawing_take_two_and_prohibiting_one(own: Office) -> 
         own.deployment.control.notices.serve("n-1", people, at=int(time.time()))
         done = {**agreed, "done": True, "orders": ["wide.2"]}
         assert petra.narrow("wide", scope=smaller, reference="letter 2") == done
+        assert {each["standing"] for each in (olga.case("wide"), *olga.cases())} == {"narrowed"}
         assert not olga.withdraw_case("wide", reference="letter 3")["done"]
         assert petra.withdraw_case("wide", reference="letter 3")["done"]
         olga.suspend(case="ended", scope={"areas": ["DE"]}, reference="letter")

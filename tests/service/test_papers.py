@@ -74,7 +74,7 @@ def test_every_document_has_a_name_that_leads_to_its_text(own: Office, handle: s
         "statement": ("concern: letter 7", WORDS),
         "evidence": ("The posts of May are gone", "The posts of May were deleted."),
         "notice": ("told, version 1", "You can say no at any time."),
-        "report": ("What was done", "consentry/case-report/v4"),
+        "report": ("What was done", "consentry/case-report/v5"),
     }
     for kind, (name, text) in named.items():
         address = f"{base}/cases/{CASE}/papers/{found[kind]}"

@@ -38,11 +38,10 @@ from consentry.oversight.case import (
     Case,
     CaseStanding,
     Obstacle,
-    lifted,
-    require_ready_to_narrow,
     standing,
     what_stands_in_the_way,
 )
+from consentry.oversight.case_lift import lifted, require_ready_to_narrow
 from consentry.oversight.correction import MOST_DAYS, require_days
 from consentry.oversight.order import Order, Scope, is_inside, issue
 from consentry.oversight.paper import Paper, papers_of, the_one

@@ -6,8 +6,12 @@ Rules:
   prohibited, and stays over. What is said about it afterwards changes nothing, but for reports: they are often due
   long after.
 * Where a case stands is never typed in: it follows from what was said. The steps are: concern raised, suspended, under
-  review, conditions met, approved, waiting, ready, lifted. A step is reached only if all steps before it are; a case
-  without conditions goes from the review to being approved.
+  review, conditions met, approved, notices served, waiting, ready, lifted. A step is reached only if all steps before
+  it are; a case without conditions goes from the review to being approved.
+* The notices are served once each required one was, since the approval. It waits only if they reached everybody as
+  well: while somebody was left out, or nobody counted how many, it stands at notices served.
+* It stands at narrowed, in place of under review or conditions met, while narrowing is the last change: a smaller order
+  took the place of those that held, and what is left is not approved for lifting yet. The next change ends that.
 * It can be lifted if all of this holds at that moment, and every refusal says what does not:
   1. something is suspended, and the review has begun;
   2. every condition is met: by evidence, or if it names a check, by what the check finds now. A check that cannot be
@@ -34,13 +38,13 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from consentry.digests import Digest
 from consentry.errors import StateError
-from consentry.ledger.case_events import CaseEnd, CaseEnded, Handle, ReportDelivered, Step
+from consentry.ledger.case_events import CaseEnd, Handle, ReportDelivered, Step
 from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.condition_check import Answer
 from consentry.policy.choice import SECONDS_PER_DAY, Seconds
@@ -63,10 +67,14 @@ class CaseStanding(StrEnum):
     UNDER_REVIEW = "under-review"
     CONDITIONS_MET = "conditions-met"
     APPROVED = "approved"
+    NOTICES_SERVED = "notices-served"
+    """They were, but not to everybody who has to be told, or nobody counted."""
     WAITING = "waiting"
-    """The notices were served, and their time has not run out."""
+    """The notices reached everybody, and their time has not run out."""
     READY = "ready"
     """Nothing stands in the way of lifting it."""
+    NARROWED = "narrowed"
+    """A smaller order took the place of those that held; nothing has changed since, and the rest is not approved."""
     LIFTED = "lifted"
     WITHDRAWN = "withdrawn"
     PROHIBITED = "prohibited"
@@ -186,6 +194,8 @@ class Case:
     """The positions of the servings that these are of, each with when it was recorded."""
     reports: Mapping[str, Report] = field(default_factory=dict)
     narrowed: int = 0
+    last_narrowed: int | None = None
+    """The position of the last change by which it was narrowed: while that is `changed`, nothing has changed since."""
     over: Over | None = None
     of_authority: frozenset[str] = frozenset()
     """Orders, in force or not, that an authority issued itself."""
@@ -289,25 +299,43 @@ def what_stands_in_the_way(
         text = f"has not signed that order `{order}` may be lifted"
         named, unnamed = f"{', '.join(missing)} {text}", f"the authority {text}"
         found.append(Obstacle(kind="authority", about=order, text=named, unnamed=unnamed))
+    served = case.served if narrowing is None else case.served_on.get(narrowing, {})
+    found += _unserved(case, served, verb=verb)
+    found += _left_out(case, served, not_reached)
+    found += _days_left(case, served, at)
+    return tuple(found)
+
+
+def _unserved(case: Case, served: Mapping[str, Seconds], *, verb: str) -> list[Obstacle]:
     if not case.notices:
-        found.append(Obstacle(kind="notice", about=case.case, text="no notice is required yet: people have to be told"))
-    for notice, days in case.notices.items():
-        served = (case.served if narrowing is None else case.served_on.get(narrowing, {})).get(notice)
-        if served is None:
-            text = f"notice `{notice}` was not served since {verb} was approved"
-            found.append(Obstacle(kind="notice", about=notice, text=text))
-            continue
+        return [Obstacle(kind="notice", about=case.case, text="no notice is required yet: people have to be told")]
+    return [
+        Obstacle(kind="notice", about=notice, text=f"notice `{notice}` was not served since {verb} was approved")
+        for notice in case.notices
+        if notice not in served
+    ]
+
+
+def _left_out(case: Case, served: Mapping[str, Seconds], not_reached: NotReached) -> list[Obstacle]:
+    found = []
+    for notice in (each for each in case.notices if each in served):
         if not_reached is None:
             text = f"how many people notice `{notice}` did not reach is not counted here"
-            found.append(Obstacle(kind="notice", about=notice, text=text))
+            found.append(Obstacle(kind="reach", about=notice, text=text))
         elif missed := not_reached.get(notice):
             people = "person" if missed == 1 else "people"
             text = f"notice `{notice}` did not reach {missed:,} {people} whose content would be used again"
-            found.append(Obstacle(kind="notice", about=notice, text=text))
-        if (left := served + days * SECONDS_PER_DAY - at) > 0:
+            found.append(Obstacle(kind="reach", about=notice, text=text))
+    return found
+
+
+def _days_left(case: Case, served: Mapping[str, Seconds], at: Seconds) -> list[Obstacle]:
+    found = []
+    for notice, days in case.notices.items():
+        if notice in served and (left := served[notice] + days * SECONDS_PER_DAY - at) > 0:
             text = f"{_days(-(-left // SECONDS_PER_DAY))} left to wait after notice `{notice}`"
             found.append(Obstacle(kind="waiting", about=notice, text=text))
-    return tuple(found)
+    return found
 
 
 def open_conditions(case: Case, answers: Answers) -> list[Obstacle]:
@@ -334,61 +362,33 @@ def missing_approvals(case: Case, step: Step, *, about: Digest | None = None) ->
     return [Obstacle(kind="approval", about=case.case, text=named, unnamed=text)]
 
 
-_FIRST_OBSTACLE = {
+_BEFORE = {
     "suspension": CaseStanding.CONCERN_RAISED,
     "review": CaseStanding.SUSPENDED,
     "condition": CaseStanding.UNDER_REVIEW,
     "approval": CaseStanding.CONDITIONS_MET,
     "authority": CaseStanding.APPROVED,
     "notice": CaseStanding.APPROVED,
+    "reach": CaseStanding.NOTICES_SERVED,
     "waiting": CaseStanding.WAITING,
 }
+"""How far a case is of which an obstacle of this kind is the first."""
 
 
 def standing(case: Case, at: Seconds, *, answers: Answers, not_reached: NotReached) -> CaseStanding:
     """Return how far a case is at `at`."""
     if case.over is not None:
         return CaseStanding(case.over.how)
-    kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)}
-    found = next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), CaseStanding.READY)
+    step = step_reached(case, what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached))
+    in_review = step in (CaseStanding.UNDER_REVIEW, CaseStanding.CONDITIONS_MET)
+    return CaseStanding.NARROWED if in_review and case.last_narrowed == case.changed else step
+
+
+def step_reached(case: Case, obstacles: Sequence[Obstacle]) -> CaseStanding:
+    """Return the last step that a case has reached which is not over; `obstacles` keep it from being lifted."""
+    step = _BEFORE[obstacles[0].kind] if obstacles else CaseStanding.READY
     # Of conditions that nobody wrote down none is met.
-    return CaseStanding.UNDER_REVIEW if found is CaseStanding.CONDITIONS_MET and not case.conditions else found
-
-
-def lifted(
-    case: Case, *, at: Seconds, answers: Answers, not_reached: NotReached, reference: str, by: Handle
-) -> CaseEnded:
-    """Return the event that lifts a case.
-
-    Raises:
-        StateError: it is over, or something stands in the way.
-    """
-    case.require_open()
-    obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
-    if obstacles:
-        raise StateError(
-            "case-not-ready",
-            f"case `{case.case}` cannot be lifted: {'; '.join(each.text for each in obstacles)}",
-            help="do what is missing; `consentry case show` has the whole register",
-        )
-    found = tuple(f"{each.condition}: {each.answer(answers).found}" for each in case.conditions.values())
-    people = tuple(dict.fromkeys((*case.approved_by(Step.LIFT), by)))
-    return CaseEnded(case=case.case, how=CaseEnd.LIFTED, reference=reference, found=found, by=people)
-
-
-def require_ready_to_narrow(case: Case, obstacles: tuple[Obstacle, ...]) -> None:
-    """Refuse to agree to a narrowing before the review has begun and every condition is met.
-
-    Raises:
-        StateError: one of these stands in the way.
-    """
-    missing = [each.text for each in obstacles if each.kind in ("review", "condition")]
-    if missing:
-        raise StateError(
-            "case-not-ready",
-            f"case `{case.case}` cannot be narrowed: {'; '.join(missing)}",
-            help="do what is missing: what a narrowing gives back needs what lifting it would need",
-        )
+    return CaseStanding.UNDER_REVIEW if step is CaseStanding.CONDITIONS_MET and not case.conditions else step
 
 
 def _days(number: int) -> str:

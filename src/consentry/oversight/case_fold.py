@@ -113,7 +113,8 @@ def _after(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) 
         given = Approval(by=body.by, step=body.step, about=body.about, position=event.position, at=event.recorded_at)
         return replace(case, approvals=(*case.approvals, given))
     if isinstance(body, CaseNarrowed):
-        return replace(case, narrowed=case.narrowed + 1)
+        # In the same append the smaller order was issued and the others ended: that is the last change.
+        return replace(case, narrowed=case.narrowed + 1, last_narrowed=case.changed)
     if isinstance(body, CaseEnded):
         over = Over(
             how=body.how,

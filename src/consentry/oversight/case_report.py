@@ -25,7 +25,9 @@ from consentry.oversight.order import Order, in_words
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import SECONDS_PER_DAY, Seconds
 
-FORMAT = "consentry/case-report/v4"
+FORMAT = "consentry/case-report/v5"
+FOURTH_FORMAT = "consentry/case-report/v4"
+"""Called a case that was narrowed one that is under review, or one whose conditions are met."""
 THIRD_FORMAT = "consentry/case-report/v3"
 """Listed whatever was served of a notice, ever, without saying which of it the case waits for."""
 SECOND_FORMAT = "consentry/case-report/v2"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -13,7 +13,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Case, CaseStanding
+from consentry.oversight.case import APPROVALS, Case, CaseStanding, Obstacle, step_reached
 from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.correction import takes_two
 from consentry.oversight.drained_words import took_in_words
@@ -47,6 +47,7 @@ _STEPS = (
     (CaseStanding.UNDER_REVIEW, N_("Under review")),
     (CaseStanding.CONDITIONS_MET, N_("Conditions met")),
     (CaseStanding.APPROVED, N_("Approved by two")),
+    (CaseStanding.NOTICES_SERVED, N_("Notices served")),
     (CaseStanding.WAITING, N_("Waiting after the notice")),
     (CaseStanding.READY, N_("Ready to lift")),
 )
@@ -166,9 +167,9 @@ def report(
     return Response(control.reports.read(case, report), media_type="application/json")
 
 
-def _steps(case: Case, standing: CaseStanding) -> list[tuple[str, bool]]:
+def _steps(case: Case, obstacles: Sequence[Obstacle]) -> list[tuple[str, bool]]:
     """Return the steps of a case, each with whether it is reached. Conditions are not met where there are none."""
-    reached = [each for each, _ in _STEPS].index(standing)
+    reached = [each for each, _ in _STEPS].index(step_reached(case, obstacles))
     there = {each for each, _ in _STEPS} - (set() if case.conditions else {CaseStanding.CONDITIONS_MET})
     return [(text, at <= reached and step in there) for at, (step, text) in enumerate(_STEPS)]
 
@@ -196,7 +197,7 @@ def show(
         given=given or {},
         case=case,
         standing=str(standing),
-        steps=_steps(case, standing) if case.over is None else [],
+        steps=_steps(case, obstacles) if case.over is None else [],
         obstacles=[{"kind": each.kind, "text": sentence_of(each.text)} for each in obstacles],
         orders=[order_row(control, each) for each in orders],
         conditions=condition_rows(case, answers, now=now),
