@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -248,7 +249,7 @@ class DescriptorSource:
         path: KeyPath = (table, "zone")
         with self._noting():
             zone = self._text(path, self.table(table)["zone"])
-            if zone != "UTC" and zone not in (known := zoneinfo.available_timezones()):
+            if zone != "UTC" and zone not in (known := _zones()):
                 raise self.error(
                     path, "descriptor-unknown-word", message=f"unknown time zone `{zone}`", advice=nearest(zone, known)
                 )
@@ -270,6 +271,12 @@ class DescriptorSource:
 
     def _wrong(self, path: KeyPath, message: str, advice: str) -> DescriptorError:
         return self.error(path, "descriptor-wrong-value", message=message, advice=advice)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Return the names of all time zones; to list them reads the head of each of their files."""
+    return frozenset(zoneinfo.available_timezones())
 
 
 def _syntax(error: TomlError, filename: str) -> DescriptorError:
