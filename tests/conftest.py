@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from amounts import CAMPAIGN
 from consentry.accounts import passwords
 from skips import pytest_make_collect_report, pytest_runtest_makereport
 
@@ -23,6 +24,7 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 # A slow machine is no counterexample; a counterexample must be found again by whoever reads the log.
 settings.register_profile("consentry", deadline=None, print_blob=True)
+settings.register_profile(CAMPAIGN, settings.get_profile("consentry"), max_examples=1_000)
 settings.load_profile("consentry")
 
 # A shell ignores Ctrl-C for what it runs in the background, and so would all processes that are interrupted by tests.

@@ -9,6 +9,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amounts import examples
 from consentry.control_plane.own_suspensions import resumed_at
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.order import Ended, Order, Scope
@@ -77,7 +78,7 @@ def histories(draw: st.DrawFn) -> list[Order]:
     return sorted(found, key=lambda each: each.position)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories())
 def test_it_is_what_asking_one_by_one_finds(orders: list[Order]) -> None:
     assert resumed_at(american(), orders) == one_by_one(american(), orders)

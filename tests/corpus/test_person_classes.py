@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amounts import examples
 from consentry.corpus.choices import NEVER, ChoiceColumns, ChoiceSet, DatedRefusals, spread
 from consentry.corpus.classes import (
     Attributes,
@@ -70,7 +71,7 @@ def said(columns: ChoiceColumns, notice: Any) -> Said:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(crowds(), st.data())
 def test_moving_people_equals_classifying_everybody(crowd: Attributes, data: st.DataObject) -> None:
     columns = ChoiceColumns()
@@ -98,7 +99,7 @@ def test_moving_people_equals_classifying_everybody(crowd: Attributes, data: st.
     assert np.array_equal(classes.codes, before)  # what was handed out is never changed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.dictionaries(st.integers(1, 5), SETS), st.sampled_from(Purpose))
 def test_columns_say_what_all_choices_add_up_to(everybody: dict[int, ChoiceSet], purpose: Purpose) -> None:
     columns = ChoiceColumns()
@@ -127,7 +128,7 @@ def test_columns_say_what_all_choices_add_up_to(everybody: dict[int, ChoiceSet],
             assert min(max(bound, 0), NEVER) == min(max(expected.since, 0), NEVER)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(st.dictionaries(st.integers(1, 8), SETS), min_size=1, max_size=4), st.data())
 def test_refusals_asked_for_again_equal_those_of_new_columns(
     rounds: list[dict[int, ChoiceSet]], data: st.DataObject
@@ -196,7 +197,7 @@ def test_refusals_spread_and_allowances_do_not(
             }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(crowds(), st.data())
 def test_linking_people_equals_classifying_everybody(crowd: Attributes, data: st.DataObject) -> None:
     columns = ChoiceColumns()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from amounts import examples
 from consentry.bootstrap import open_deployment
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.policy.choice import Choice, standing
@@ -69,7 +70,7 @@ def withdrawn(world: World, item: RawItem, purpose: Purpose) -> bool:
 
 
 @given(st.lists(SAID, min_size=2, max_size=9))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
 def test_old_releases_never_hand_out_what_was_withdrawn_and_nothing_else_leaves_them(said: list[Any]) -> None:
     require_exactly_what_was_withdrawn_is_gone(said)
 

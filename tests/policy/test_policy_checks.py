@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_strategies import AT, DATES, adults, items, rule_lists
 
+from amounts import examples
 from consentry.policy.choice import Standing
 from consentry.policy.evaluator import evaluate_person
 from consentry.policy.expressions import Effect, Item, Person, Rule
@@ -335,7 +336,7 @@ def narrow_rules(draw: st.DrawFn, number: int) -> Rule:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.integers(2, 6).flatmap(lambda size: st.tuples(*map(narrow_rules, range(size + 1)))))
 def test_a_permit_is_reported_if_and_only_if_it_never_permits(rules: tuple[Rule, ...]) -> None:
     """One permit, several forbids: held against the evaluator, asked about everything the rules can tell apart."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap64
 
+from amounts import examples
 from consentry.corpus import census
 from consentry.corpus.sidecar import Sidecar
 from consentry.policy.choice import ChoiceKey, LiveChoice, standing
@@ -91,7 +92,7 @@ def decide_file(sidecar: Sidecar, look: Tables) -> FileDecision:
     return finish_file(sidecar, spans, census=counted.files[0], look=look)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(rule_lists(5), people_lists, st.lists(item_facts, min_size=1, max_size=30))
 def test_kernel_equals_evaluator(rule_list: list[Rule], people: list[PersonClass], items: Items) -> None:
     sidecar, look = prepare(rule_list, people, items, folder=Path())
@@ -113,7 +114,7 @@ def test_kernel_equals_evaluator(rule_list: list[Rule], people: list[PersonClass
     assert serialize(excluded_bits(decision.allowed, sidecar.rows)) == denied.serialize()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(rule_lists(4), people_lists, st.lists(item_facts, min_size=1, max_size=20), st.data())
 def test_rows_decided_alone_equal_rows_decided_together(
     rule_list: list[Rule], people: list[PersonClass], items: Items, data: st.DataObject
@@ -159,7 +160,7 @@ def by_rows(sidecar: Sidecar, look: Tables) -> list[int]:
     return allowed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(rule_lists(5), people_lists, st.lists(item_facts, min_size=1, max_size=30))
 def test_bits_do_not_depend_on_counting(rule_list: list[Rule], people: list[PersonClass], items: Items) -> None:
     alone: Items = [(category, visibility, created, owner, []) for category, visibility, created, owner, _ in items]

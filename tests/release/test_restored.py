@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amounts import examples
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population
 from consentry.corpus.pseudonym import PseudonymKey
@@ -75,6 +76,7 @@ def known(population: Population, state: State) -> dict[str, Any]:
     }
 
 
+@settings(max_examples=examples(25))
 @given(SAID, SAID)
 def test_restored_and_carried_forward_it_is_the_same(
     population: Population, before: list[Body], after: list[Body]

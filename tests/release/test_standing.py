@@ -13,6 +13,7 @@ from generated import CATEGORIES, NOW, VISIBILITIES, Items, item_facts, person_f
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amounts import examples
 from consentry.corpus import census, kept_census
 from consentry.corpus.choices import ChoiceColumns
 from consentry.corpus.classes import PersonClasses
@@ -174,7 +175,7 @@ changes = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     rule_lists(4),
     st.lists(people_facts, min_size=1, max_size=6),
