@@ -271,7 +271,7 @@ def test_two_ranks_of_a_trainer_that_share_a_gpu_stop_at_one_step(real: Served, 
 
 OVER_NCCL = """
 import os, torch, torch.distributed as dist
-from consentry.training import torch_ranks
+from consentry.training import torch_groups, torch_ranks
 from consentry.training.boot_clock import boot_seconds
 dist.init_process_group("nccl", store=dist.HashStore(), rank=0, world_size=1)
 words = torch.ones(1, dtype=torch.int32, device="cuda")
@@ -283,7 +283,7 @@ until = boot_seconds() + 0.5
 assert not torch_ranks._reduced(words, lambda: until - boot_seconds(), group=None)
 assert 0 <= boot_seconds() - until < 0.5
 print("given up", flush=True)
-torch_ranks._close_connections(None)
+torch_groups.close_connections(None)
 print("closed", flush=True)
 os._exit(0)
 """

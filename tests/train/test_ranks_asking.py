@@ -58,12 +58,24 @@ class Held:
             action()
 
 
+class Unseen:
+    """What is in the store of a group: here nothing."""
+
+    def known(self, ranks: Collection[int], fences: Collection[int]) -> None:
+        """Take what was said."""
+
+    def fences_of(self, _: Collection[int]) -> frozenset[int]:
+        """Return the leases of those who have begun."""
+        return frozenset()
+
+
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the groups whose connections were closed."""
     found: list[Any] = []
-    monkeypatch.setattr(torch_ranks, "_close_connections", found.append)
-    monkeypatch.setattr(dist, "get_world_size", lambda _: MANY)
+    monkeypatch.setattr(torch_ranks, "close_connections", found.append)
+    monkeypatch.setattr(torch_ranks, "presence_of", lambda _: Unseen())
+    monkeypatch.setattr(dist, "get_process_group_ranks", lambda _: list(range(MANY)))
     monkeypatch.setattr(torch_ranks, "_SHARE_S", SHARE_S)
     return found
 

@@ -67,7 +67,7 @@ class Lease:
         self.release = release
         self.job = job
         self.ranks_patience_s: float | None = None
-        """How long to wait for the word of another rank at most; None: as long as the group does."""
+        """How long to wait for the word of another rank at most; None: as long as the group does, once all began."""
         self.others: OtherLeases | None = None
         """What says how it is with the leases of other ranks."""
         self.wait_for_devices: Callable[[], None] | None = None

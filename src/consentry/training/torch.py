@@ -38,6 +38,7 @@ from consentry.training.left_out import LeftOut
 from consentry.training.loader_state import Done, LoaderState, joined_states, loader_state
 from consentry.training.row_order import Share, Shuffle, Unit, rows_in_order, units_in_order
 from consentry.training.torch_devices import mark_step, wait_for_devices
+from consentry.training.torch_presence import presence_of
 from consentry.training.torch_ranks import number_of_ranks, own_rank
 
 ROW = "consentry_row"
@@ -89,6 +90,8 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
         super().__init__()
         self.lease: Lease | None = lease
         lease.wait_for_devices = wait_for_devices
+        if number_of_ranks() > 1:
+            presence_of(lease)  # the others know from here on that it has begun, however long its model takes to load
         self._release = lease.release
         self._columns = list(columns)
         self._seed, self._shuffle, self._transform = seed, shuffle, transform

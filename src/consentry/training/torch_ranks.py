@@ -14,16 +14,17 @@ Each rank says a word: go on, at its end, or over. The highest word of all of th
 * A rank whose watchdog is gone says *over* at its next word. A control plane that is gone renews nobody: each says
   *over* when its own time is, or gives up.
 * A rank that stands still together with its watchdog, or whose machine is off, is not renewed. When nothing was agreed
-  for half of its time to live, a rank asks the control plane about the leases of the others, whose numbers came with
-  the words. If one was not renewed in time, or its job failed, it gives up as above; if it does not look, as in the
-  backward pass of a model in DistributedDataParallel, its connections are closed for it, in the world as well. A rank
-  that is slow is renewed, and waited for.
+  for half of its time to live, a rank asks the control plane about the leases of the others. If one was not renewed in
+  time, or its job failed, it gives up as above; if it does not look, as in the backward pass of a model in
+  DistributedDataParallel, its connections are closed for it, in every group. A rank that is slow is renewed, and waited
+  for.
+* The numbers of the leases come with the words. Before the first one of all they are in the store of the process group,
+  where each rank says which lease it holds (torch_presence.py). Who waits for the first word of a rank that has not
+  said it gives up as above, after BEGIN_S, or after `ranks_patience_s` if its lease was held with that.
 
 So from the moment at which the lease of one rank is over, all ranks that can run have stopped within the time to live,
-or, where only the control plane can say that it is over, once they have asked it (docs/training.md says how soon).
-What is left is a rank that stands still before the first word: nobody knows its lease. The others wait for it under
-leases of their own, and train on nothing, until the group's own time is up, or for `ranks_patience_s` if their leases
-were held with that.
+or, where only the control plane can say that it is over, once they have asked it (docs/training.md says how soon). And
+where a rank never held one, BEGIN_S after the others began to wait, and a moment.
 """
 
 from __future__ import annotations
@@ -47,10 +48,14 @@ from consentry.training.client import Lease
 from consentry.training.lease_requests import over
 from consentry.training.other_leases import OtherLeases
 from consentry.training.torch_devices import wait_for_devices, wait_for_step
+from consentry.training.torch_groups import close_connections, over_gloo
+from consentry.training.torch_presence import presence_of
 
 _Batch = TypeVar("_Batch")
 _GO_ON, _AT_ITS_END, _OVER = range(3)
 """What a rank says before a step; the highest word of all ranks counts."""
+BEGIN_S = 600.0
+"""How long a rank waits in its first word for one that has not begun: as long as NCCL waits for anybody."""
 _GLANCE_S, _NAP_S = 0.5, 0.0005
 _LEAST_WAIT_S = 0.001
 """Less is no milliseconds at all, and those mean to gloo that it shall wait for ever."""
@@ -59,6 +64,7 @@ _MOMENT_S = 0.1
 _SHARE_S = 0.25
 """Of so much time each rank may ask about the others once, so that a thousand that wait ask no more than four do."""
 _ASK_S, _AGAIN_PART = 10.0, 4
+_NAMED = 8
 _GONE = "the lease of another rank is over: nobody renewed it in time, or its job failed; `consentry jobs` says which"
 _log = logging.getLogger(__name__)
 
@@ -83,7 +89,7 @@ def check_together(lease: Lease, step: int, *, group: Any = None) -> None:
 
     Raises:
         LeaseOverError: the lease of this rank is over, or that of another one; or this one's was over before all had
-            said their word; or another one said nothing for `ranks_patience_s`.
+            said their word; or another one has not begun, or said nothing for `ranks_patience_s`.
         RuntimeError: another rank is gone; or something failed that a GPU was given before.
     """
     wait_for_step(lease)
@@ -144,36 +150,79 @@ class _Others:
     def __init__(self, lease: Lease, group: Any) -> None:
         self.gone = False
         """Whether the lease of one of them was not renewed in time."""
+        self.missing: tuple[int, ...] = ()
+        """Which of them did not begin in time."""
         self.given_up = False
         """Whether this rank knows."""
-        self._group, self._ranks = group, int(dist.get_world_size(group))
+        self._group, self._members = group, tuple(dist.get_process_group_ranks(group))
+        self._presence = presence_of(lease)
         self._fences: frozenset[int] = frozenset()
         self._agreed_at, self._ask_at = boot_seconds(), 0.0
-        self._first_s = 0.0
+        self._first_s = self._share_s(0)
+        self._begun_at: float | None = None
+        self._lock = threading.Lock()
         threading.Thread(target=self._look, args=(lease,), name="consentry-ranks", daemon=True).start()
+
+    @property
+    def lost(self) -> bool:
+        """Whether nobody needs to wait for them any more."""
+        return self.gone or bool(self.missing)
+
+    def begin(self) -> None:
+        """Note that this rank waits for their words. Before the first ones, nobody knows whether they are there."""
+        if not self._fences:
+            self._presence.expect(self._members)
+            with self._lock:
+                self._begun_at = boot_seconds()
+
+    def end(self, *, arrived: bool) -> None:
+        """Note that it does so no longer. Who came at the last moment is not missing."""
+        with self._lock:
+            self._begun_at = None
+            if arrived:
+                self.missing = ()
 
     def agreed(self, fences: Sequence[int]) -> None:
         """Note that all of them said their word, and the numbers of their leases."""
+        if not self._fences:
+            self._presence.known(self._members, fences)
         self._fences, self._first_s, self._agreed_at = frozenset(fences), self._share_s(0), boot_seconds()
+
+    def unheard(self, *, since: float) -> tuple[int, ...]:
+        """Return which of them have not begun, as far as it is known; none once all have said a word."""
+        return () if self._fences else self._presence.missing(self._members, since=since)
 
     def _share_s(self, least: float) -> float:
         """Return a time of its own for this rank: all of them agree, and see a lease end, at the same moment."""
         share: float = random.uniform(least, 1)  # noqa: S311  # jitter is no secret
-        return self._ranks * _SHARE_S * share
+        return len(self._members) * _SHARE_S * share
 
     def _look(self, lease: Lease) -> None:
-        while not lease.is_over() and not self.gone:
+        while not lease.is_over():
+            self._look_for_missing(lease)
+            if self.lost:
+                time.sleep(2 * _GLANCE_S)  # who waits for a word sees it by itself, and says why
+                lease.unless_over(self._close)
+            if self.lost:
+                return
+            fences = self._fences or self._presence.fences_of(self._members)
             pause = max(self._ask_at, self._agreed_at + lease.ttl_s / 2 + self._first_s) - boot_seconds()
-            if pause > 0 or not self._fences or lease.others is None:
+            if pause > 0 or not fences or lease.others is None:
                 time.sleep(max(min(pause, _GLANCE_S), _MOMENT_S))
             else:
-                self._ask(lease, lease.others)
-        if self.gone and not lease.is_over():
-            time.sleep(2 * _GLANCE_S)  # who waits for a word sees it by itself, and says why
-            lease.unless_over(self._close)
+                self._ask(lease, lease.others, fences)
 
-    def _ask(self, lease: Lease, others: OtherLeases) -> None:
-        fences, agreed_at = self._fences, self._agreed_at
+    def _look_for_missing(self, lease: Lease) -> None:
+        begun_at = self._begun_at
+        if begun_at is None or lease.ranks_patience_s is not None or boot_seconds() < begun_at + BEGIN_S:
+            return
+        missing = self.unheard(since=begun_at + BEGIN_S)
+        with self._lock:
+            if self._begun_at == begun_at:
+                self.missing = missing
+
+    def _ask(self, lease: Lease, others: OtherLeases, fences: frozenset[int]) -> None:
+        agreed_at = self._agreed_at
         try:
             left = others.left_s(fences, timeout_s=min(lease.ttl_s / 3, _ASK_S))
         except Exception:  # whatever it is: without this thread nobody asks any more
@@ -184,9 +233,8 @@ class _Others:
         self._ask_at = boot_seconds() + max(again_s, self._share_s(0.5))
 
     def _close(self) -> None:
-        if not self.given_up:
-            with suppress(ValueError, AssertionError):  # it left the group meanwhile
-                _close_connections(self._group)
+        if self.lost and not self.given_up:
+            close_connections(self._group)
 
 
 _others: WeakKeyDictionary[Lease, dict[Any, _Others]] = WeakKeyDictionary()
@@ -208,15 +256,19 @@ def _agreed(word: int, *, lease: Lease, group: Any) -> int:
     fences[dist.get_rank(group)] = lease.fence
     device = "cuda" if dist.get_backend(group) == "nccl" else "cpu"
     words = torch.tensor([word, *fences], dtype=torch.int64, device=device)
+    begun_at, arrived = boot_seconds(), False
+    others.begin()
     try:
         arrived = _reduced(words, _patience(lease, others), group=group)
     except RuntimeError:
         lease.check()  # if its own time is over as well, that is what this rank ends with
-        if others.gone:
+        if others.lost:
             raise _given_up(lease, group) from None
         raise
+    finally:
+        others.end(arrived=arrived)
     if not arrived:
-        raise _given_up(lease, group)
+        raise _given_up(lease, group, since=begun_at)
     agreed, *known = words.tolist()
     others.agreed(known)
     if agreed == _OVER:
@@ -231,7 +283,7 @@ def _patience(lease: Lease, others: _Others) -> Callable[[], float]:
     until = None if lease.ranks_patience_s is None else boot_seconds() + lease.ranks_patience_s
 
     def left_s() -> float:
-        if others.gone:
+        if others.lost:
             return 0.0
         return lease.patience_s() if until is None else min(lease.patience_s(), until - boot_seconds())
 
@@ -241,7 +293,7 @@ def _patience(lease: Lease, others: _Others) -> Callable[[], float]:
 def _let_go(words: torch.Tensor, lease: Lease, *, group: Any) -> None:
     until = boot_seconds() + max(lease.patience_s(), _MOMENT_S)
     if not _all_have_it(words, lambda: until - boot_seconds(), group=group):
-        _close_connections(group)
+        close_connections(group)
 
 
 def _all_have_it(words: torch.Tensor, left_s: Callable[[], float], *, group: Any) -> bool:
@@ -254,16 +306,30 @@ def _all_have_it(words: torch.Tensor, left_s: Callable[[], float], *, group: Any
     return True
 
 
-def _given_up(lease: Lease, group: Any) -> LeaseOverError:
+def _given_up(lease: Lease, group: Any, *, since: float | None = None) -> LeaseOverError:
+    """Return the error of a rank that waits no longer, and let nobody wait for it."""
     others = _others_of(lease, group)
     others.given_up = True
-    _close_connections(group)
+    close_connections(group)
     lease.check()
     if others.gone:
         return over("lease-over-elsewhere", _GONE)
+    if others.missing:
+        return _missing(others.missing, BEGIN_S)
     if lease.ranks_patience_s is not None and lease.patience_s() > 0:
+        if since is not None and (unheard := others.unheard(since=since)):
+            return _missing(unheard, lease.ranks_patience_s)
         return over("lease-over-elsewhere", f"another rank said nothing for {lease.ranks_patience_s:g} s")
     return over("lease-expired", "the lease was over before all ranks had said whether they go on")
+
+
+def _missing(ranks: Sequence[int], waited_s: float) -> LeaseOverError:
+    named = ", ".join(f"`{rank}`" for rank in ranks[:_NAMED]) + (", and more" if len(ranks) > _NAMED else "")
+    return LeaseOverError(
+        "lease-ranks-missing",
+        f"not begun within {waited_s:g} s: rank {named}",
+        help="see what became of them; if ranks begin so much later, hold(..., ranks_patience_s=SECONDS) waits longer",
+    )
 
 
 def _reduced(words: torch.Tensor, left_s: Callable[[], float], *, group: Any) -> bool:
@@ -273,40 +339,14 @@ def _reduced(words: torch.Tensor, left_s: Callable[[], float], *, group: Any) ->
         RuntimeError: another rank is gone.
     """
     work = dist.all_reduce(words, op=dist.ReduceOp.MAX, group=group, async_op=True)
-    over_gloo = _over_gloo(group)
+    bounded = over_gloo(group)
     while not work.is_completed():
         if (left := left_s()) <= 0:
             return False
-        if over_gloo:
+        if bounded:
             with suppress(RuntimeError):  # what failed is said below
                 work.wait(timedelta(seconds=max(min(left, _GLANCE_S), _LEAST_WAIT_S)))
         else:  # elsewhere a wait that comes to its end breaks the connections, or comes to none
             time.sleep(min(left, _NAP_S))
     work.wait()
     return True
-
-
-def _over_gloo(group: Any) -> bool:
-    return "cpu:gloo" in dist.get_backend_config(group)
-
-
-def _close_connections(group: Any) -> None:
-    """Have everything in a group fail that waits: other ranks, and threads of this one, without which it cannot end.
-
-    And in the world, where the model may be: who waits for its gradients there does not look at this group.
-    """
-    for each in dict.fromkeys([group or dist.group.WORLD, dist.group.WORLD]):
-        with suppress(RuntimeError):  # gloo says so when it has closed them
-            if _over_gloo(each):
-                # To abort does nothing in gloo. What does not come in time closes all connections.
-                another = (dist.get_rank(each) + 1) % dist.get_world_size(each)
-                receiving = dist.irecv(torch.empty(1), group=each, group_src=another)
-                receiving.wait(timedelta(milliseconds=1))
-        if not _only_gloo(each):
-            with suppress(RuntimeError):  # not every backend can
-                each.abort()
-
-
-def _only_gloo(group: Any) -> bool:
-    """Say whether a group has no backend beside gloo; one that was made without a name has NCCL for what is on GPUs."""
-    return all(each.endswith(":gloo") for each in dist.get_backend_config(group).split(","))
