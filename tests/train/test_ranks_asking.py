@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from training.test_client import within
 
 TTL_S, FENCES = 1.0, (11, 12)
 MANY, SHARE_S = 50, 0.04
+BEGIN_S = 0.3
 
 
 class Told:
@@ -42,6 +43,7 @@ class Held:
 
     def __init__(self, told: Told) -> None:
         self.ttl_s, self.others = TTL_S, told
+        self.ranks_patience_s: float | None = None
         self._over = threading.Event()
 
     def is_over(self) -> bool:
@@ -51,6 +53,13 @@ class Held:
     def end(self) -> None:
         """End it."""
         self._over.set()
+
+    def check(self) -> None:
+        """Find nothing."""
+
+    def patience_s(self) -> float:
+        """Return how long there is to wait."""
+        return 60.0
 
     def unless_over(self, action: Any) -> None:
         """Do what a lease does."""
@@ -64,9 +73,17 @@ class Unseen:
     def known(self, ranks: Collection[int], fences: Collection[int]) -> None:
         """Take what was said."""
 
+    def expect(self, ranks: Collection[int]) -> None:
+        """Look for some."""
+
     def fences_of(self, _: Collection[int]) -> frozenset[int]:
         """Return the leases of those who have begun."""
         return frozenset()
+
+    def missing(self, ranks: Sequence[int], *, since: float) -> tuple[int, ...]:
+        """Return who has not begun: all but the first, once it was looked."""
+        assert since <= time.monotonic() + BEGIN_S  # the boot clock of a machine that never slept is this one
+        return tuple(ranks[1:])
 
 
 @pytest.fixture
@@ -77,6 +94,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(torch_ranks, "presence_of", lambda _: Unseen())
     monkeypatch.setattr(dist, "get_process_group_ranks", lambda _: list(range(MANY)))
     monkeypatch.setattr(torch_ranks, "_SHARE_S", SHARE_S)
+    monkeypatch.setattr(torch_ranks, "BEGIN_S", BEGIN_S)
     return found
 
 
@@ -141,3 +159,60 @@ def test_nothing_is_closed_once_the_rank_does_not_wait_any_more(
         rank.given_up = True
     assert came_to_it.wait(60)
     assert closed == []
+
+
+def test_ranks_that_have_not_begun_are_missing_when_they_were_waited_for_long_enough(
+    held: list[Held], closed: list[Any]
+) -> None:
+    held.append(Held(Told(None)))
+    rank = others_of(held[0])
+    time.sleep(2 * BEGIN_S)
+    assert not rank.lost, "a control: nobody waits for them yet"
+    began_at = time.monotonic()
+    rank.begin()
+    assert within(lambda: rank.lost, 60)
+    assert time.monotonic() - began_at >= BEGIN_S
+    assert rank.missing == tuple(range(1, MANY))
+    assert within(lambda: closed == ["group"])
+
+
+@pytest.mark.parametrize("how", ["at the last moment", "before", "and the lease names another time"])
+def test_who_has_said_a_word_is_not_missing(held: list[Held], closed: list[Any], how: str) -> None:
+    lease = Held(Told(60.0))
+    held.append(lease)
+    lease.ranks_patience_s = 60.0 if how == "and the lease names another time" else None
+    rank = others_of(lease)
+    rank.begin()
+    if how == "at the last moment":
+        assert within(lambda: rank.lost, 60)
+    if how != "and the lease names another time":
+        rank.end(arrived=True)
+        rank.agreed(FENCES)
+        rank.begin()
+    time.sleep(2 * torch_ranks._GLANCE_S + 3 * BEGIN_S)
+    assert not rank.lost
+    assert closed == []
+    assert within(lambda: bool(lease.others.asked_at) or lease.ranks_patience_s is not None), "it still asks"
+
+
+@pytest.mark.parametrize("patience_s", [None, 7.0])
+def test_who_gives_up_before_the_first_word_names_those_who_have_not_begun(
+    held: list[Held], closed: list[Any], monkeypatch: pytest.MonkeyPatch, patience_s: float | None
+) -> None:
+    lease = Held(Told(None))
+    held.append(lease)
+    lease.ranks_patience_s = patience_s
+    rank = others_of(lease)
+    monkeypatch.setitem(torch_ranks._others, lease, {"group": rank})  # type: ignore[misc]
+    rank.begin()
+    assert patience_s is not None or within(lambda: rank.lost, 60)
+    error = torch_ranks._given_up(lease, "group", since=0.0)  # type: ignore[arg-type]
+    assert error.code == "lease-ranks-missing"
+    waited = BEGIN_S if patience_s is None else patience_s
+    assert error.message == f"not begun within {waited:g} s: rank `1`, `2`, `3`, `4`, `5`, `6`, `7`, `8`, and more"
+    assert closed == ["group"]
+    rank.agreed(FENCES)
+    rank.end(arrived=True)
+    if patience_s is not None:
+        later = torch_ranks._given_up(lease, "group", since=0.0)  # type: ignore[arg-type]
+        assert (later.code, later.message) == ("lease-over-elsewhere", "another rank said nothing for 7 s")
