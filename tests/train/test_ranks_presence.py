@@ -106,6 +106,13 @@ def test_a_rank_that_is_a_lease_ahead_has_begun(ranks: Ranks) -> None:
     first = ranks.begin(0, 11)
     first.expect(WORLD)
     assert within(lambda: first.fences_of(WORLD) == {22}, 30)
+    ranks.begin(1, 32)
+    assert within(lambda: first.fences_of(WORLD) == {32}, 30), "until it says a word it may hold yet another one"
+    first.known(WORLD, (11, 32, 13))
+    ranks.begin(1, 42)
+    assert within(lambda: ranks.said(1) == b"4 42", 30)
+    time.sleep(0.5)
+    assert first.fences_of(WORLD) == {32, 13}
 
 
 def test_what_was_said_counts_once_although_the_answer_was_lost(ranks: Ranks) -> None:

@@ -8,7 +8,9 @@ its first word can be asked about, one that is slow is known to live, and one th
   of one rank, and when that is off a call returns after minutes, or never. The job's own calls do not wait for ours.
 * Nothing is held between calls: who leaves the group leaves nothing open behind.
 * A job may hold one lease after the other in one group. The store counts those of each rank, and a lease counts only if
-  its number there is not below that of our own: else it is what is left of an earlier one.
+  its number there is not below that of our own: else it is what is left of an earlier one. A rank that holds one more
+  beforehand than the others do takes them for missing if their first word is late, though they have begun. A later
+  lease of a rank takes the place of an earlier one, until all have said a word.
 * A store that does not answer says of nobody that they have begun. One that cannot do what is asked for says nothing
   at all, and then nobody is missing.
 """
@@ -45,19 +47,21 @@ class Presence:
         self._rank, self._ranks, self._fence = int(dist.get_rank()), int(dist.get_world_size()), lease.fence
         self._fences: dict[int, int] = {}
         self._expected: frozenset[int] = frozenset()
+        self._said: frozenset[int] = frozenset()
         self._usable, self._count = True, 0
         """Whether it can be told at all; and which lease of this rank it is, from 1, once that is said."""
         self._looked_at, self._look_at = 0.0, 0.0
         threading.Thread(target=self._follow, args=(lease,), name="consentry-ranks-begun", daemon=True).start()
 
     def expect(self, ranks: Sequence[int]) -> None:
-        """Look for these ranks from now on, until they are known."""
+        """Look for these ranks from now on, until they have said a word."""
         self._expected |= frozenset(ranks)
         self._look_at = boot_seconds() + self._pause_s()
 
     def known(self, ranks: Sequence[int], fences: Sequence[int]) -> None:
         """Take the leases of ranks as they were said: nobody has to look for those any more."""
         self._fences.update(zip(ranks, fences, strict=True))
+        self._said |= frozenset(ranks)
 
     def fences_of(self, ranks: Sequence[int]) -> frozenset[int]:
         """Return the numbers of the leases of those ranks that have begun, but for this one."""
@@ -76,12 +80,12 @@ class Presence:
 
     def _follow(self, lease: Lease) -> None:
         while not lease.is_over():
-            if not self._count or (self._unknown() and boot_seconds() >= self._look_at):
+            if not self._count or (self._silent() and boot_seconds() >= self._look_at):
                 self._ask()
             time.sleep(_GLANCE_S)
 
-    def _unknown(self) -> list[int]:
-        return [rank for rank in sorted(self._expected) if rank != self._rank and rank not in self._fences]
+    def _silent(self) -> list[int]:
+        return sorted(self._expected - self._said - {self._rank})
 
     def _pause_s(self) -> float:
         """Return how long until the next look: all ranks wait at the same moment."""
@@ -113,14 +117,16 @@ class Presence:
             self._count = count
 
     def _look(self, store: Any) -> None:
-        began, unknown = boot_seconds(), self._unknown()
+        began, silent = boot_seconds(), self._silent()
+        if not silent:  # they said their word this moment
+            return
         # What is not there would be waited for. Nothing is ever taken away.
-        all_there = bool(store.check([_key(rank) for rank in unknown]))
-        there = [rank for rank in unknown if all_there or store.check([_key(rank)])]
+        all_there = bool(store.check([_key(rank) for rank in silent]))
+        there = [rank for rank in silent if all_there or store.check([_key(rank)])]
         for rank, said in zip(there, store.multi_get([_key(rank) for rank in there]) if there else [], strict=True):
             count, fence = _said(said)
             if count >= self._count:
-                self._fences.setdefault(rank, fence)
+                self._fences[rank] = fence
         self._looked_at = began
 
 
