@@ -118,7 +118,10 @@ def main() -> None:
         without(place)
     try:
         with joined(number, store):
+            note(f"joined-{number}", {})
             if place == "never" and number == 0:
+                while not (FOLDER / "joined-1").exists():  # to join, the other one needs the store of this one
+                    time.sleep(PAUSE_S)
                 stand_still()
             with held_by(number, watchdog=number == 0) as lease:
                 run(lease, number, place)
