@@ -53,7 +53,7 @@ def begin(lease: Lease, place: str) -> None:
     """Make a dataset; the first rank is late from then on, or stands still."""
     ReleaseDataset(lease, columns=["text"])
     if place == "held":
-        while not torch_presence.presence_of(lease)._count:
+        while not torch_presence.presence_of(lease)._told:
             time.sleep(PAUSE_S)
         lose_watchdog(lease)
         stand_still()

@@ -14,11 +14,13 @@ import pytest
 import torch.distributed as dist
 
 from consentry.training import torch_ranks
+from consentry.training.boot_clock import boot_seconds
 from training.test_client import within
 
 TTL_S, FENCES = 1.0, (11, 12)
 MANY, SHARE_S = 50, 0.04
 BEGIN_S = 0.3
+NAMED = "`1`, `2`, `3`, `4`, `5`, `6`, `7`, `8`, and more"
 
 
 class Told:
@@ -70,7 +72,7 @@ class Held:
 class Unseen:
     """What is in the store of a group: here nothing."""
 
-    def known(self, ranks: Collection[int], fences: Collection[int]) -> None:
+    def known(self, ranks: Collection[int]) -> None:
         """Take what was said."""
 
     def expect(self, ranks: Collection[int]) -> None:
@@ -80,10 +82,15 @@ class Unseen:
         """Return the leases of those who have begun."""
         return frozenset()
 
-    def missing(self, ranks: Sequence[int], *, since: float) -> tuple[int, ...]:
-        """Return who has not begun: all but the first, once it was looked."""
-        assert since <= time.monotonic() + BEGIN_S  # the boot clock of a machine that never slept is this one
-        return tuple(ranks[1:])
+    def missing(self, ranks: Sequence[int], *, since: float, for_s: float) -> tuple[int, ...]:
+        """Return who has not begun: all but the first, once it was time."""
+        return tuple(ranks[1:]) if boot_seconds() >= since + for_s else ()
+
+    def heard(self, granted: Collection[int], *, of: Collection[int], since: float) -> None:
+        """Take what the control plane said."""
+        assert not granted
+        assert not of
+        assert since <= boot_seconds()
 
 
 @pytest.fixture
@@ -209,7 +216,7 @@ def test_who_gives_up_before_the_first_word_names_those_who_have_not_begun(
     error = torch_ranks._given_up(lease, "group", since=0.0)  # type: ignore[arg-type]
     assert error.code == "lease-ranks-missing"
     waited = BEGIN_S if patience_s is None else patience_s
-    assert error.message == f"not begun within {waited:g} s: rank `1`, `2`, `3`, `4`, `5`, `6`, `7`, `8`, and more"
+    assert error.message == f"without a lease for {waited:g} s, and without a first word: rank {NAMED}"
     assert closed == ["group"]
     rank.agreed(FENCES)
     rank.end(arrived=True)

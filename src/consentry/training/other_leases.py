@@ -32,6 +32,19 @@ class OtherLeases:
 
         A negative number: one was not renewed in time, or its job failed. None: there is no answer that says so.
         """
+        meant = self._meant(fences, timeout_s)
+        if meant is None:
+            return None
+        if any(each.get("state") in _GONE for each in meant):
+            return -1.0
+        return min((_seconds(each.get("left_s")) for each in meant if each.get("state") == _GRANTED), default=None)
+
+    def granted(self, fences: Collection[int], *, timeout_s: float) -> frozenset[int] | None:
+        """Return which of these leases are granted now; None: there is no answer that says so."""
+        meant = self._meant(fences, timeout_s)
+        return None if meant is None else frozenset(each["fence"] for each in meant if each.get("state") == _GRANTED)
+
+    def _meant(self, fences: Collection[int], timeout_s: float) -> list[dict[str, Any]] | None:
         try:
             answer = Requests(self.url).send("GET", "/v1/leases", secret=self.credential, timeout_s=timeout_s)
         except UnavailableError:
@@ -39,10 +52,7 @@ class OtherLeases:
         leases = answer.json().get("leases") if answer.ok else None
         if not isinstance(leases, list):
             return None
-        meant = [each for each in leases if isinstance(each, dict) and _is_of(each.get("fence"), fences)]
-        if any(each.get("state") in _GONE for each in meant):
-            return -1.0
-        return min((_seconds(each.get("left_s")) for each in meant if each.get("state") == _GRANTED), default=None)
+        return [each for each in leases if isinstance(each, dict) and _is_of(each.get("fence"), fences)]
 
 
 def _is_of(fence: Any, fences: Collection[int]) -> bool:

@@ -2,7 +2,7 @@
 
 Closed are those of every group that this rank is a member of. Only a group that is known can be closed, and a model
 joins its gradients in one that nobody named to us: the second one of a mesh, or one of its own. Whoever gives up
-does so because a lease is over, and then nothing of the job may go on in any of them.
+stops, and so does the job: also with what it does under another lease, or under none.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """Which ranks have begun, and under which leases, before any of them has said a word.
 
 The words say which leases the ranks hold, from the first one of all on. Until then it stands in the store of the
-process group, where each rank writes the number of its lease as soon as it has both. So a rank that stood still before
-its first word can be asked about, one that is slow is known to live, and one that never began is named.
+process group, where each rank writes the numbers of its leases as soon as it has one. So a rank that is slow before its
+first word is known to live, and one that never began is named.
 
-* Everything that touches the store is done by a thread of its own, through a clone of it: the server is on the machine
+* Everything that touches the store is done by threads of its own, through a clone of it: the server is on the machine
   of one rank, and when that is off a call returns after minutes, or never. The job's own calls do not wait for ours.
 * Nothing is held between calls: who leaves the group leaves nothing open behind.
-* A job may hold one lease after the other in one group. The store counts those of each rank, and a lease counts only if
-  its number there is not below that of our own: else it is what is left of an earlier one. A rank that holds one more
-  beforehand than the others do takes them for missing if their first word is late, though they have begun. A later
-  lease of a rank takes the place of an earlier one, until all have said a word.
-* A store that does not answer says of nobody that they have begun. One that cannot do what is asked for says nothing
-  at all, and then nobody is missing.
+* Nothing in the store is believed but a lease that the control plane says is granted now. A launcher that starts ranks
+  again keeps its store, so a number may be of a process that was killed long ago: that it is over says nothing. All it
+  can do is to have a rank waited for a little longer.
+* So a rank is missing when none of its leases was seen to be granted for so long, and it was looked for and asked about
+  after that. A store that does not answer says of nobody that they have begun. One that cannot do what is asked for
+  says nothing at all, and then nobody is missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -35,6 +36,8 @@ _SILENT_S = 30.0
 """How long a look at the store may take; one that does not answer by then says that nobody has begun."""
 _GLANCE_S, _LOOK_S, _SHARE_S = 0.5, 1.0, 0.25
 """Looks at the store are so far apart, and this much more per rank: its server is one thread for all of them."""
+_ASKING_AT_MOST = 4
+"""Threads that wait for the store at a time: one whose connection was dropped may wait for ever, and tells nobody."""
 _saying = threading.Lock()
 """A job may hold two leases at once."""
 _log = logging.getLogger(__name__)
@@ -45,12 +48,15 @@ class Presence:
 
     def __init__(self, lease: Lease) -> None:
         self._rank, self._ranks, self._fence = int(dist.get_rank()), int(dist.get_world_size()), lease.fence
-        self._fences: dict[int, int] = {}
+        self._fences: dict[int, frozenset[int]] = {}
         self._expected: frozenset[int] = frozenset()
         self._said: frozenset[int] = frozenset()
-        self._usable, self._count = True, 0
-        """Whether it can be told at all; and which lease of this rank it is, from 1, once that is said."""
+        self._usable, self._told = True, False
+        """Whether it can be told at all; and whether this rank has said that it holds this lease."""
         self._looked_at, self._look_at = 0.0, 0.0
+        self._granted_at: dict[int, float] = {}
+        self._asked_at: dict[int, float] = {}
+        self._asking: dict[threading.Thread, float] = {}
         threading.Thread(target=self._follow, args=(lease,), name="consentry-ranks-begun", daemon=True).start()
 
     def expect(self, ranks: Sequence[int]) -> None:
@@ -58,31 +64,51 @@ class Presence:
         self._expected |= frozenset(ranks)
         self._look_at = boot_seconds() + self._pause_s()
 
-    def known(self, ranks: Sequence[int], fences: Sequence[int]) -> None:
-        """Take the leases of ranks as they were said: nobody has to look for those any more."""
-        self._fences.update(zip(ranks, fences, strict=True))
+    def known(self, ranks: Sequence[int]) -> None:
+        """Note that these have said a word, and with it which lease they hold: nobody has to look for them any more."""
         self._said |= frozenset(ranks)
 
     def fences_of(self, ranks: Sequence[int]) -> frozenset[int]:
-        """Return the numbers of the leases of those ranks that have begun, but for this one."""
-        found = (self._fences.get(rank) for rank in ranks if rank != self._rank)
-        return frozenset(fence for fence in found if fence is not None)
+        """Return the numbers of the leases that those ranks hold or held, but for this one."""
+        return frozenset[int]().union(*(self._fences.get(rank, ()) for rank in ranks if rank != self._rank))
 
-    def missing(self, ranks: Sequence[int], *, since: float) -> tuple[int, ...]:
-        """Return which ranks have not begun, as it was seen after a moment; none if it was not looked at since.
+    def heard(self, granted: Collection[int], *, of: Collection[int], since: float) -> None:
+        """Take what the control plane said about these leases, asked at a moment: which are granted."""
+        for rank, fences in list(self._fences.items()):
+            if not fences.isdisjoint(granted):
+                self._granted_at[rank] = since
+            if fences.issubset(of):
+                self._asked_at[rank] = since
 
-        A store that was asked all the time and does not answer is no excuse for ever.
+    def missing(self, ranks: Sequence[int], *, since: float, for_s: float) -> tuple[int, ...]:
+        """Return which ranks were not seen to hold a lease for so many seconds, counted from a moment at the earliest.
+
+        None of whom it is not known because nobody looked, or asked. But a store that was asked all the time and does
+        not answer is no excuse for ever.
         """
-        silent_at = since + _SILENT_S + self._ranks * _SHARE_S
-        if not self._usable or (self._looked_at < since and boot_seconds() < silent_at):
-            return ()
-        return tuple(rank for rank in ranks if rank != self._rank and rank not in self._fences)
+        return tuple(rank for rank in ranks if rank != self._rank and self._is_missing(rank, since, for_s))
+
+    def _is_missing(self, rank: int, since: float, for_s: float) -> bool:
+        until = max(since, self._granted_at.get(rank, since)) + for_s
+        looked = self._looked_at >= until or boot_seconds() >= until + _SILENT_S + self._ranks * _SHARE_S
+        asked = rank not in self._fences or self._asked_at.get(rank, 0.0) >= until
+        return self._usable and rank not in self._said and boot_seconds() >= until and looked and asked
 
     def _follow(self, lease: Lease) -> None:
         while not lease.is_over():
-            if not self._count or (self._silent() and boot_seconds() >= self._look_at):
-                self._ask()
+            if boot_seconds() >= self._look_at and (not self._told or self._silent()):
+                self._ask_aside()
             time.sleep(_GLANCE_S)
+        with _saying:
+            _held[self._rank].discard(self._fence)
+
+    def _ask_aside(self) -> None:
+        now = boot_seconds()
+        self._asking = {thread: at for thread, at in self._asking.items() if thread.is_alive()}
+        if len(self._asking) < _ASKING_AT_MOST and all(now >= at + _SILENT_S for at in self._asking.values()):
+            thread = threading.Thread(target=self._ask, name="consentry-ranks-store", daemon=True)
+            self._asking[thread] = now
+            thread.start()
 
     def _silent(self) -> list[int]:
         return sorted(self._expected - self._said - {self._rank})
@@ -96,7 +122,7 @@ class Presence:
         try:
             store = _clone()
             if store is not None:
-                self._look(store) if self._count else self._say(store)
+                self._look(store) if self._told else self._say(store)
                 usable = True
         except (dist.DistError, ValueError, AssertionError):  # no answer; or the group was left
             usable = self._usable
@@ -107,29 +133,27 @@ class Presence:
         self._look_at = boot_seconds() + self._pause_s()
 
     def _say(self, store: Any) -> None:
+        said = None
+        while said != (held := self._all_held()):  # another lease may be said at the same time, and either be the last
+            store.set(_key(self._rank), held)  # over what is left of an earlier process
+            said = held
+        self._told = True
+
+    def _all_held(self) -> str:
         with _saying:
-            key, count, before = _key(self._rank), 1, None
-            if store.check([key]):
-                last, before = _said(store.get(key))
-                count = last if before == self._fence else last + 1  # said already, and the answer was lost
-            if before != self._fence:
-                store.set(key, f"{count} {self._fence}")
-            self._count = count
+            _held[self._rank].add(self._fence)
+            return " ".join(map(str, sorted(_held[self._rank])))
 
     def _look(self, store: Any) -> None:
         began, silent = boot_seconds(), self._silent()
-        if not silent:  # they said their word this moment
-            return
-        # What is not there would be waited for. Nothing is ever taken away.
-        all_there = bool(store.check([_key(rank) for rank in silent]))
-        there = [rank for rank in silent if all_there or store.check([_key(rank)])]
+        there = _there(store, silent)
         for rank, said in zip(there, store.multi_get([_key(rank) for rank in there]) if there else [], strict=True):
-            count, fence = _said(said)
-            if count >= self._count:
-                self._fences[rank] = fence
+            self._fences[rank] = frozenset(int(number) for number in said.split() if number.isdigit())
         self._looked_at = began
 
 
+_held: defaultdict[int, set[int]] = defaultdict(set)
+"""The leases that stand in the store for a rank of this process, and are not over."""
 _presences: WeakKeyDictionary[Lease, Presence] = WeakKeyDictionary()
 
 
@@ -141,13 +165,17 @@ def presence_of(lease: Lease) -> Presence:
 
 
 def _key(rank: int) -> str:
-    return f"consentry/lease/{rank}"
+    return f"consentry/leases/{rank}"
 
 
-def _said(value: bytes) -> tuple[int, int]:
-    """Return which lease of its rank it is, from 1, and the number of that."""
-    count, fence = value.split()
-    return int(count), int(fence)
+def _there(store: Any, ranks: list[int]) -> list[int]:
+    """Return of which ranks something is there; what is not would be waited for. Few questions if nearly all are."""
+    if not ranks or store.check([_key(rank) for rank in ranks]):
+        return ranks
+    if len(ranks) == 1:
+        return []
+    half = len(ranks) // 2
+    return _there(store, ranks[:half]) + _there(store, ranks[half:])
 
 
 def _clone() -> Any:

@@ -19,12 +19,12 @@ Each rank says a word: go on, at its end, or over. The highest word of all of th
   DistributedDataParallel, its connections are closed for it, in every group. A rank that is slow is renewed, and waited
   for.
 * The numbers of the leases come with the words. Before the first one of all they are in the store of the process group,
-  where each rank says which lease it holds (torch_presence.py). Who waits for the first word of a rank that has not
-  said it gives up as above, after BEGIN_S, or after `ranks_patience_s` if its lease was held with that.
+  where each rank says which leases it holds (torch_presence.py). Who waits for the first word gives up as above once a
+  rank was not seen to hold any for BEGIN_S, or after `ranks_patience_s` if its own lease was held with that.
 
 So from the moment at which the lease of one rank is over, all ranks that can run have stopped within the time to live,
-or, where only the control plane can say that it is over, once they have asked it (docs/training.md says how soon). And
-where a rank never held one, BEGIN_S after the others began to wait, and a moment.
+or, where only the control plane can say that it is over, once they have asked it (docs/training.md says how soon): but
+before the first word of all BEGIN_S later, or that long after they began to wait if it never held one.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ from consentry.training.torch_groups import close_connections, over_gloo
 from consentry.training.torch_presence import presence_of
 
 _Batch = TypeVar("_Batch")
+_Told = TypeVar("_Told")
 _GO_ON, _AT_ITS_END, _OVER = range(3)
 """What a rank says before a step; the highest word of all ranks counts."""
 BEGIN_S = 600.0
-"""How long a rank waits in its first word for one that has not begun: as long as NCCL waits for anybody."""
+"""How long a rank waits in its first word for one that holds no lease: as long as NCCL waits for anybody."""
 _GLANCE_S, _NAP_S = 0.5, 0.0005
 _LEAST_WAIT_S = 0.001
 """Less is no milliseconds at all, and those mean to gloo that it shall wait for ever."""
@@ -63,7 +64,7 @@ _MOMENT_S = 0.1
 """What an answer takes to the others, once it is there."""
 _SHARE_S = 0.25
 """Of so much time each rank may ask about the others once, so that a thousand that wait ask no more than four do."""
-_ASK_S, _AGAIN_PART = 10.0, 4
+_ASK_S, _AGAIN_PART, _WHO_S = 10.0, 4, 15.0
 _NAMED = 8
 _GONE = "the lease of another rank is over: nobody renewed it in time, or its job failed; `consentry jobs` says which"
 _log = logging.getLogger(__name__)
@@ -185,12 +186,12 @@ class _Others:
     def agreed(self, fences: Sequence[int]) -> None:
         """Note that all of them said their word, and the numbers of their leases."""
         if not self._fences:
-            self._presence.known(self._members, fences)
+            self._presence.known(self._members)
         self._fences, self._first_s, self._agreed_at = frozenset(fences), self._share_s(0), boot_seconds()
 
     def unheard(self, *, since: float) -> tuple[int, ...]:
-        """Return which of them have not begun, as far as it is known; none once all have said a word."""
-        return () if self._fences else self._presence.missing(self._members, since=since)
+        """Return who of them held no lease since a moment, as far as it is known; none once all have said a word."""
+        return () if self._fences else self._presence.missing(self._members, since=since, for_s=0.0)
 
     def _share_s(self, least: float) -> float:
         """Return a time of its own for this rank: all of them agree, and see a lease end, at the same moment."""
@@ -205,29 +206,34 @@ class _Others:
                 lease.unless_over(self._close)
             if self.lost:
                 return
-            fences = self._fences or self._presence.fences_of(self._members)
-            pause = max(self._ask_at, self._agreed_at + lease.ttl_s / 2 + self._first_s) - boot_seconds()
-            if pause > 0 or not fences or lease.others is None:
+            silent_s = lease.ttl_s / 2 if self._fences else 0.0
+            pause = max(self._ask_at, self._agreed_at + silent_s + self._first_s) - boot_seconds()
+            if pause > 0 or lease.others is None:
                 time.sleep(max(min(pause, _GLANCE_S), _MOMENT_S))
+            elif self._fences:
+                self._ask(lease, lease.others)
             else:
-                self._ask(lease, lease.others, fences)
+                self._ask_who_begun(lease, lease.others)
 
     def _look_for_missing(self, lease: Lease) -> None:
         begun_at = self._begun_at
-        if begun_at is None or lease.ranks_patience_s is not None or boot_seconds() < begun_at + BEGIN_S:
+        if begun_at is None or lease.ranks_patience_s is not None or self._fences:
             return
-        missing = self.unheard(since=begun_at + BEGIN_S)
+        missing = self._presence.missing(self._members, since=begun_at, for_s=BEGIN_S)
         with self._lock:
             if self._begun_at == begun_at:
                 self.missing = missing
 
-    def _ask(self, lease: Lease, others: OtherLeases, fences: frozenset[int]) -> None:
-        agreed_at = self._agreed_at
-        try:
-            left = others.left_s(fences, timeout_s=min(lease.ttl_s / 3, _ASK_S))
-        except Exception:  # whatever it is: without this thread nobody asks any more
-            _log.exception("how it is with the leases of other ranks cannot be told")
-            left = None
+    def _ask_who_begun(self, lease: Lease, others: OtherLeases) -> None:
+        fences, asked_at = self._presence.fences_of(self._members), boot_seconds()
+        granted = _answer(others.granted, fences, lease) if fences else frozenset()
+        if granted is not None:
+            self._presence.heard(granted, of=fences, since=asked_at)
+        self._ask_at = boot_seconds() + max(min(lease.ttl_s / _AGAIN_PART, _WHO_S), self._share_s(0.5))
+
+    def _ask(self, lease: Lease, others: OtherLeases) -> None:
+        fences, agreed_at = self._fences, self._agreed_at
+        left = _answer(others.left_s, fences, lease)
         self.gone = left is not None and left < 0 and agreed_at == self._agreed_at
         again_s = lease.ttl_s / _AGAIN_PART if left is None else left + _MOMENT_S + self._share_s(0)
         self._ask_at = boot_seconds() + max(again_s, self._share_s(0.5))
@@ -235,6 +241,14 @@ class _Others:
     def _close(self) -> None:
         if self.lost and not self.given_up:
             close_connections(self._group)
+
+
+def _answer(question: Callable[..., _Told], fences: frozenset[int], lease: Lease) -> _Told | None:
+    try:
+        return question(fences, timeout_s=min(lease.ttl_s / 3, _ASK_S))
+    except Exception:  # whatever it is: without this thread nobody asks any more
+        _log.exception("how it is with the leases of other ranks cannot be told")
+        return None
 
 
 _others: WeakKeyDictionary[Lease, dict[Any, _Others]] = WeakKeyDictionary()
@@ -327,7 +341,7 @@ def _missing(ranks: Sequence[int], waited_s: float) -> LeaseOverError:
     named = ", ".join(f"`{rank}`" for rank in ranks[:_NAMED]) + (", and more" if len(ranks) > _NAMED else "")
     return LeaseOverError(
         "lease-ranks-missing",
-        f"not begun within {waited_s:g} s: rank {named}",
+        f"without a lease for {waited_s:g} s, and without a first word: rank {named}",
         help="see what became of them; if ranks begin so much later, hold(..., ranks_patience_s=SECONDS) waits longer",
     )
 
