@@ -245,14 +245,51 @@ def test_going_on_where_the_last_word_was_an_order(place: tuple[Path, Deployment
     again.close()
 
 
-def test_a_note_that_cannot_be_read_is_gone_on_from_on_record(place: tuple[Path, Deployment]) -> None:
+@pytest.mark.parametrize(
+    ("damaged", "content", "code"),
+    [
+        (NOTES[:1], b"x" * 128, "ledger-newest-damaged"),
+        (NOTES[1:], b"x" * 128, "order-newest-damaged"),
+        (NOTES[1:], b'{"position": 3}', "order-newest-damaged"),
+        (NOTES[1:], b"", "order-newest-damaged"),
+        (NOTES, b"x" * 128, "ledger-newest-damaged"),
+    ],
+)
+def test_a_note_that_cannot_be_read_is_gone_on_from_on_record(
+    place: tuple[Path, Deployment], damaged: tuple[str, ...], content: bytes, code: str
+) -> None:
     folder, deployment = place
+    deployment.control.cases.open("ico", title="a concern", reference="letter", by="olga")
     head = deployment.ledger.head()
     deployment.close()
-    (folder / "home" / "acknowledged").write_bytes(b"x" * 128)
-    with pytest.raises(IntegrityError, match="ledger-newest-damaged"):
+    for name in damaged:
+        assert (folder / "home" / name).exists()
+        (folder / "home" / name).write_bytes(content)
+    with pytest.raises(IntegrityError, match=code) as caught:
         open_deployment(folder / "home")
+    assert "consentry ledger accept-older" in str(caught.value.help)
     assert bootstrap.accept_older(folder / "home", by="olga", reference="x").lost == range(head, head + 1)
+    again = open_deployment(folder / "home")
+    assert [type(event.body) for event in again.ledger.read(head, head + 1)] == [EventLost]
+    again.control.cases.begin_review("ico", by="olga")
+    again.close()
+    open_deployment(folder / "home").close()
+    with pytest.raises(StateError, match="ledger-not-older"):
+        bootstrap.accept_older(folder / "home", by="olga", reference="again")
+
+
+@pytest.mark.parametrize("kept", NOTES)
+def test_an_older_copy_is_gone_on_with_by_the_note_that_can_be_read(place: tuple[Path, Deployment], kept: str) -> None:
+    folder, deployment = place
+    copied(folder)
+    head = deployment.ledger.head()
+    refuse(deployment, "u6")
+    deployment.control.cases.open("ico", title="a concern", reference="letter", by="olga")
+    deployment.close()
+    restored(folder)
+    (damaged,) = {*NOTES} - {kept}
+    (folder / "home" / damaged).write_bytes(b"x" * 128)
+    assert bootstrap.accept_older(folder / "home", by="olga", reference="x").lost == range(head, head + 2)
     open_deployment(folder / "home").close()
 
 

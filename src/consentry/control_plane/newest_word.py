@@ -14,7 +14,7 @@ from pathlib import Path
 from consentry.digests import canonical_json
 from consentry.durable import only_one, replace_file, sweep
 from consentry.errors import IntegrityError
-from consentry.ledger.acknowledged import older
+from consentry.ledger.acknowledged import GO_ON, older
 from consentry.ledger.store import LedgerReader
 
 FILE = "overseen.json"
@@ -66,5 +66,6 @@ def _read(home: Path) -> tuple[int, str] | None:
         raise IntegrityError(
             "order-newest-damaged",
             f"`{FILE}` cannot be read",
-            help="it names the newest seal or word of oversight; remove it if the ledger is the newest one there is",
+            help="it names the newest seal or word of oversight: see that the ledger is the newest there is, then say "
+            f"so: {GO_ON}",
         ) from error

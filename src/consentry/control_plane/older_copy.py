@@ -64,11 +64,7 @@ def go_on(home: Path, ledger: Ledger, *, acknowledged: Acknowledged, by: Handle,
     require_handle(by)
     require_texts(reference=reference)
     head = ledger.head()
-    try:
-        noted = acknowledged.newest()
-    except IntegrityError:
-        noted = None  # What it said nobody knows. That somebody goes on all the same is on record.
-    last = max(-1 if noted is None else noted.position, newest_word.position(home), head - 1)
+    last = max(_noted(home, acknowledged), head - 1)
     if last == head - 1 and _is_newest(home, ledger, acknowledged=acknowledged):
         raise StateError(
             "ledger-not-older",
@@ -83,6 +79,20 @@ def go_on(home: Path, ledger: Ledger, *, acknowledged: Acknowledged, by: Handle,
     acknowledged.take_for_newest(newest.position, newest.commitment)
     (home / newest_word.FILE).unlink(missing_ok=True)
     return GoneOn(lost, tuple(aside))
+
+
+def _noted(home: Path, acknowledged: Acknowledged) -> int:
+    """Return the last position that is written down anywhere and can be read, -1 if none is.
+
+    What a damaged note said nobody knows. That somebody goes on all the same is on record.
+    """
+    last = -1
+    with suppress(IntegrityError):
+        if (noted := acknowledged.newest()) is not None:
+            last = noted.position
+    with suppress(IntegrityError):
+        last = max(last, newest_word.position(home))
+    return last
 
 
 def _is_newest(home: Path, ledger: LedgerReader, *, acknowledged: Acknowledged) -> bool:

@@ -29,7 +29,7 @@ _BODY = struct.Struct("<Q32s")
 _APART = 64
 """Where the second note begins. Each lies within one sector of a disk."""
 _SIZE = 2 * _APART
-_GO_ON = "consentry ledger accept-older --by HANDLE --reference TEXT"
+GO_ON = "consentry ledger accept-older --by HANDLE --reference TEXT"
 
 
 class Noted(NamedTuple):
@@ -174,7 +174,7 @@ def _newest(content: bytes, path: Path) -> Noted | None:
         raise IntegrityError(
             "ledger-newest-damaged",
             f"`{path}` cannot be read",
-            help=f"it names the newest event: see that the ledger is the newest there is, then say so: {_GO_ON}",
+            help=f"it names the newest event: see that the ledger is the newest there is, then say so: {GO_ON}",
         )
     return max(notes, default=None)
 
@@ -185,7 +185,7 @@ def older(message: str) -> IntegrityError:
         "ledger-older",
         message,
         help="this is an older copy, which has forgotten what was said since: restore the newest one. If it is lost "
-        f"for good: {_GO_ON}",
+        f"for good: {GO_ON}",
     )
 
 
