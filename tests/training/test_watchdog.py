@@ -83,6 +83,26 @@ def test_a_lease_outlives_a_slow_start_of_the_watchdog(
     assert plane.lease().ends == [{"how": "released", "step": 1}]
 
 
+def test_without_a_watchdog_that_starts_no_job_begins_and_the_lease_ends(
+    plane: SmallPlane, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o700)
+    began = False
+    with monkeypatch.context() as at:
+        at.setattr("consentry.training.watched.sys.executable", str(broken))
+        with (
+            pytest.raises(StateError, match="lease-watchdog-failed"),
+            hold("r", job="j", model="m", url=url, credential=CREDENTIAL, state_folder=tmp_path / "state"),
+        ):
+            began = True
+    assert not began
+    assert plane.lease().ends == [{"how": "failed", "step": 0}]
+    assert plane.consumed() == set()
+    assert list((tmp_path / "state").iterdir()) == []
+
+
 @pytest.mark.parametrize("program", [jobs.SWALLOWS, jobs.HANGS], ids=["swallows", "hangs"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["gone", "stands still"])
 def test_a_job_is_killed_at_the_deadline_by_a_thread_of_its_own_if_its_watchdog_does_not(
