@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from consentry.digests import digest
+from consentry.ledger.case_events import AssessmentKind
+from consentry.policy.library import shipped
 from end_to_end.terminal import Terminal, ready, terminal
 
 __all__ = ["ready", "terminal"]
@@ -212,6 +216,32 @@ def test_a_policy_set_without_an_assessment_is_flagged_until_one_is_bound(ready:
     assert ready.run("policy", "publish", "september-2024")["unassessed"] == []
     assert ready.run("policy", "check", "opt-in-only")["unassessed"] == {}
     assert "in force" in ready.run("assessment", "list", as_json=False)
+
+
+def test_assessments_of_each_kind_are_bound_and_listed(ready: Terminal) -> None:
+    kinds = [str(each) for each in AssessmentKind]
+    assert kinds == ["legitimate-interest", "data-protection-impact", "compatibility"]
+    assert "No assessments." in ready.run("assessment", "list", as_json=False)
+    documents = {kind: written(ready, f"{kind}.txt", f"why: {kind}") for kind in kinds}
+    words = ("--policy", "september-2024", *BY)
+    bound = [ready.run("assessment", "bind", kind, path, *words) for kind, path in documents.items()]
+    listed = ready.run("assessment", "list")["assessments"]
+    assert listed == [{**each, "in_force": True} for each in bound]
+    assert [each["assessment"] for each in listed] == kinds
+    assert [each["document"] for each in listed] == [digest(path.read_bytes()) for path in documents.values()]
+    assert_assessments_are_said_to_be(ready, "in force")
+    newer = shipped()["september-2024"].replace('version = "2024-09-18.2"', 'version = "2024-09-18.3"')
+    ready.run("policy", "publish", written(ready, "newer.toml", newer))
+    assert [each["in_force"] for each in ready.run("assessment", "list")["assessments"]] == [False] * len(kinds)
+    assert_assessments_are_said_to_be(ready, "another version is in force")
+    ready.run("policy", "withdraw", "september-2024")
+    assert_assessments_are_said_to_be(ready, "withdrawn")
+
+
+def assert_assessments_are_said_to_be(terminal: Terminal, standing: str) -> None:
+    shown = terminal.run("assessment", "list", as_json=False).splitlines()
+    lines = [re.split(r"\s{2,}", line.strip()) for line in shown if "september-2024" in line]
+    assert [(line[1], line[3]) for line in lines] == [(str(each), standing) for each in AssessmentKind]
 
 
 def test_checking_a_file_makes_no_deployment(ready: Terminal) -> None:

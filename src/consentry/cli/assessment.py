@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import FILE, Commands
 from consentry.cli.notice import BY
 from consentry.cli.output import moment
+from consentry.control_plane.in_force import withdraws
+from consentry.digests import Digest
 from consentry.ledger.case_events import AssessmentKind
 from consentry.oversight.assessment import Assessment
 
@@ -44,14 +47,16 @@ def list_(context: Context) -> None:
     """List the assessments, and whether the policy set in force is still the one they assess."""
     control = context.deployment.control
     found = control.assessments.every()
-    names = {each.name for each in control.desk.present().state.policies}
+    published = control.desk.present().state.policies
+    names = {each.name for each in published}
+    withdrawn = {each.name for each in {each.name: each for each in published}.values() if withdraws(each)}
     in_force = {control.desk.policy(name)[0].digest for name in sorted(names)}
     rows = [
         [
             each.position,
             str(each.body.assessment),
             each.body.policy,
-            "in force" if each.body.policy_set in in_force else "another version is in force",
+            _standing(each, withdrawn=withdrawn, in_force=in_force),
             each.body.by,
             moment(each.at),
         ]
@@ -60,6 +65,12 @@ def list_(context: Context) -> None:
     body = {"assessments": [{**_body(each), "in_force": each.body.policy_set in in_force} for each in found]}
     columns = ["position", "assessment", "policy", "of the set", "by", "bound"]
     context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No assessments."))
+
+
+def _standing(bound: Assessment, *, withdrawn: Set[str], in_force: Set[Digest]) -> str:
+    if bound.body.policy_set in in_force:
+        return "in force"
+    return "withdrawn" if bound.body.policy in withdrawn else "another version is in force"
 
 
 def _body(bound: Assessment) -> dict[str, Any]:
