@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 
 from consentry.bootstrap import Deployment
 from consentry.digests import digest
-from consentry.ledger.lineage_events import Destroyed
+from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified
+from consentry.oversight.destruction import Listed, Plan
 from consentry.oversight.model_standing import Stage
 from end_to_end.model_steps import code_of, stage
 from end_to_end.test_story import build
@@ -53,6 +56,9 @@ def test_a_certificate_of_destruction(place: tuple[Path, Deployment]) -> None:
     assert code_of(lambda: destroy(folder)) == "destruction-folder-in-use"
     assert code_of(lambda: destroy(folder / "home" / "releases")) == "destruction-folder-in-use"
     assert code_of(lambda: destroy(folder / "items")) == "destruction-folder-in-use"
+    (folder / "empty" / "deep").mkdir(parents=True)
+    assert code_of(lambda: destroy(folder / "empty")) == "destruction-nothing"
+    assert (folder / "empty" / "deep").is_dir()
     (target / "link").symlink_to(folder / "items")
     assert code_of(destroy) == "destruction-not-plain"
     (target / "link").unlink()
@@ -67,6 +73,7 @@ def test_a_certificate_of_destruction(place: tuple[Path, Deployment]) -> None:
     path = folder / "home" / "objects" / certificate["certificate"].removeprefix("sha256:")
     path.write_bytes(json.dumps({**json.loads(path.read_bytes()), "payload": "e30="}).encode())
     assert [each.check for each in control.releases.verify(release) if each.problem] == ["certificate 1"]
+    assert control.destruction.certificates(Destroyed.RELEASE, release)[0]["code"] == "object-damaged"
 
 
 def test_a_destruction_that_was_interrupted_is_finished(
@@ -110,3 +117,76 @@ def test_a_destruction_that_was_interrupted_is_finished(
     assert len(control.destruction.certificates(Destroyed.MODEL, "m")) == 2
     assert code_of(lambda: control.models.withdraw("m", "again", by="ml")) == "model-already-withdrawn"
     assert replace(control.models.standing("m"), losses=()).stage is Stage.DESTROYED
+
+
+def begun_by(deployment: Deployment, plan: bytes) -> str:
+    """Begin the destruction of a withdrawn model with these bytes for a plan."""
+    control = deployment.control
+    control.models.register("m", digest=digest(b"one"))
+    control.models.withdraw("m", "case 7", by="ml")
+    document = control.desk.parts.objects.put(plan)
+    control.models.say(DestructionBegun(what=Destroyed.MODEL, name="m", plan=document, files=2, by="operations"))
+    return document
+
+
+def plan_of(target: Path) -> Plan:
+    files = [
+        Listed(path=path, size=(target / path).stat().st_size, digest=digest((target / path).read_bytes()))
+        for path in ("deep/two.bin", "one.bin")
+    ]
+    return Plan(what=Destroyed.MODEL, name="m", folder=str(target), files=tuple(files))
+
+
+NO_PLANS = [
+    pytest.param(lambda plan: plan[:0], id="empty"),
+    pytest.param(lambda plan: b"[%b]" % plan, id="a list"),
+    pytest.param(lambda plan: b"\xff" + plan, id="no text"),
+    pytest.param(lambda plan: plan + b" ", id="not canonical"),
+    pytest.param(lambda plan: plan.replace(b"destruction-plan", b"another-plan"), id="another format"),
+    pytest.param(lambda plan: plan.replace(b'"size"', b'"length"'), id="another field"),
+]
+
+
+@pytest.mark.parametrize("spoil", NO_PLANS)
+def test_nothing_is_deleted_by_what_is_no_plan(place: tuple[Path, Deployment], spoil: Callable[[bytes], bytes]) -> None:
+    folder, deployment = place
+    target = copies(folder)
+    plan = plan_of(target).to_bytes()
+    assert spoil(plan) != plan
+    begun_by(deployment, spoil(plan))
+    destroy = partial(deployment.control.destruction.destroy, Destroyed.MODEL, "m", folder=target, by="operations")
+    assert code_of(destroy) == "destruction-damaged"
+    assert plan_of(target).to_bytes() == plan, "all files are there"
+    assert stage(deployment, "m") == Stage.WITHDRAWN
+
+
+def test_nothing_is_deleted_by_a_plan_that_was_spoilt(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    target = copies(folder)
+    plan = plan_of(target).to_bytes()
+    document = begun_by(deployment, plan)
+    path = folder / "home" / "objects" / document.removeprefix("sha256:")
+    path.write_bytes(plan.replace(b"one.bin", b"two.bin"))
+    destroy = partial(deployment.control.destruction.destroy, Destroyed.MODEL, "m", folder=target, by="operations")
+    assert code_of(destroy) == "object-damaged"
+    assert plan_of(target).to_bytes() == plan, "all files are there"
+    path.write_bytes(plan)
+    assert destroy()["files"] == 2
+    assert not target.exists()
+
+
+def test_a_certificate_about_something_else_is_none(place: tuple[Path, Deployment]) -> None:
+    """Signed by this deployment, and of another model."""
+    folder, deployment = place
+    control = deployment.control
+    for name in ("m", "other"):
+        control.models.register(name, digest=digest(b"one"))
+        control.models.withdraw(name, "case 7", by="ml")
+    certificate = control.destruction.destroy(Destroyed.MODEL, "m", folder=copies(folder), by="ops")["certificate"]
+    plan = control.desk.parts.objects.put(replace(plan_of(copies(folder)), name="other").to_bytes())
+    begun: dict[str, Any] = {"what": Destroyed.MODEL, "name": "other", "plan": plan, "by": "ops"}
+    control.models.say(DestructionBegun(**begun, files=2))
+    control.models.say(DestructionCertified(**begun, certificate=certificate, deleted=(), recorded=True))
+    assert [each["code"] for each in control.destruction.certificates(Destroyed.MODEL, "other")] == [
+        "destruction-damaged"
+    ]
