@@ -176,6 +176,38 @@ def test_an_evaluation_is_not_what_was_trained_on(
     assert len(plane.consumed()) == 2 * 2 * 4
 
 
+class Predictions(TrainerCallback):  # type: ignore[misc]
+    """Counts the batches that a model was evaluated on, and has something happen at the first."""
+
+    def __init__(self, happen: Any) -> None:
+        self.seen, self._happen = 0, happen
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.seen += 1
+        if self.seen == 1:
+            self._happen()
+
+
+@pytest.mark.parametrize("most", [4, 2])
+def test_an_order_stops_it_within_an_evaluation(plane: SmallPlane, url: str, tmp_path: Path, most: int) -> None:
+    """Between two steps, and after the last one, where no other look at the lease follows."""
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        test_set = [row for row, _ in zip(dataset, range(8), strict=False)]
+
+        def happen() -> None:
+            plane.revoke()
+            over_within(lease)
+
+        steps, predictions = Steps(0, None), Predictions(happen)
+        when: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": 2, "per_device_eval_batch_size": 2}
+        training = trainer(lease, dataset, tmp_path, steps, max_steps=most, eval_dataset=test_set, **when)
+        training.callback_handler.callbacks.insert(0, predictions)  # before that of the lease
+        with pytest.raises(LeaseOverError, match=r"lease-revoked"):
+            training.train()
+    assert (steps.taken, predictions.seen) == (2, 1)
+
+
 def test_a_trainer_that_keeps_its_own_model_checkpoints_is_refused(plane: SmallPlane, url: str, tmp_path: Path) -> None:
     with held(url, tmp_path) as lease:
         dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
