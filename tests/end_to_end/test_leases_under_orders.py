@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -10,7 +11,8 @@ import pytest
 
 from consentry.bootstrap import Deployment
 from consentry.control_plane import newest_word
-from consentry.control_plane.leases import LeaseStanding, LeaseVerbs
+from consentry.control_plane.lease_standing import LeaseStanding
+from consentry.control_plane.leases import LeaseVerbs
 from consentry.errors import ConsentryError
 from consentry.ledger.lineage_events import Remedy
 from consentry.ledger.oversight_events import LeaseEnd
@@ -188,9 +190,29 @@ def test_a_revoked_lease_names_its_order_before_its_job_is_heard_of_and_of_ended
     every = leases.jobs()
     assert [each["state"] for each in every] == ["released"] * 3 + ["revoked"]
     assert [each["order"] for each in every] == [None] * 3 + [order.order]
+    assert [each["orders"] for each in every] == [[], [], [], [order.order]]
     assert leases.jobs(watched=1) == every[2:], "of those that ended, the one that ended last"
     assert leases.states() == {"released": 3, "revoked": 1}
     assert asked == [revoked.lease] * 3
+
+
+def test_how_far_an_order_is_is_told_until_an_hour_after_it_was_drained(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    (first, first_secret), (second, second_secret) = (grant(deployment, release) for _ in range(2))
+    suspend(deployment, Scope(areas=frozenset({"CH"})))
+    order = suspend(deployment)
+    told = {"order": order.order, "at": order.at, "leases": 2, "drained_at": None, "took_ms": None}
+    assert control.orders.draining() == [{**told, "over": 0}]
+    control.leases.end(first.lease, secret=first_secret, how=LeaseEnd.STOPPED, step=1)
+    assert control.orders.draining() == [{**told, "over": 1}]
+    control.leases.end(second.lease, secret=second_secret, how=LeaseEnd.RELEASED, step=1)
+    drained = control.orders.get(order.order).drained
+    assert drained is not None
+    last = {**told, "over": 2, "drained_at": drained.at, "took_ms": drained.took_ms}
+    for later, expected in ((3_600, [last]), (3_601, [])):
+        control.desk.parts = replace(control.desk.parts, clock=partial(int, drained.at + later))
+        assert control.orders.draining() == expected
 
 
 def test_a_job_that_is_never_heard_of_again_expires(place: tuple[Path, Deployment]) -> None:

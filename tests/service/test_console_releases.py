@@ -178,6 +178,11 @@ def test_a_revoked_job_names_the_order_before_it_has_stopped(own: Office) -> Non
     assert (row["state"], row["order"]) == ("revoked", "c-1.1")
     said = words(own.visitor("olga").get("/console/cases/c-1"))
     assert "0 of 1" in said
+    own.deployment.control.orders.suspend(
+        Scope(), case="c-2", origin=Origin.OWN_DECISION, reference="letter", by="olga"
+    )
+    (row,) = own.visitor("mel").get("/console/jobs?format=json").json()["jobs"]
+    assert row["order"] == "c-1.1, c-2.1"
     assert "not yet" in said
 
 

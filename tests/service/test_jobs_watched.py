@@ -15,13 +15,18 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from consentry.cli.job_list import by_interest
-from service.at_work import home, said, served, suspend_elsewhere
+from consentry.cli.job_list import screen as screen_of
+from consentry.cli.output import Output
+from service.at_work import home, said, served, suspend_elsewhere, until
 
 LINES, COLUMNS, PATIENCE_S = 24, 110, 30
 _COMMANDS = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
@@ -33,25 +38,50 @@ def place() -> Iterator[tuple[Path, str]]:
         yield found
 
 
+class Screen:
+    """A terminal on which `jobs --watch` writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        command = [sys.executable, "-P", "-m", "consentry", "--home", str(folder), "jobs", "--watch"]
+        unset = ("COLUMNS", "LINES")
+        environment = {**{name: value for name, value in os.environ.items() if name not in unset}, "TERM": "xterm"}
+        self._running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+        os.close(theirs)
+        self._seen = b""
+
+    @property
+    def text(self) -> str:
+        return _COMMANDS.sub(b"", self._seen).decode()
+
+    def until(self, wanted: Callable[[str], bool]) -> str:
+        """Return what is written from here on until it is what is wanted, or time is over."""
+        before, over = len(self.text), time.monotonic() + PATIENCE_S
+        while not wanted(self.text[before:]) and time.monotonic() < over:
+            if select.select([self._ours], [], [], 0.2)[0]:
+                self._seen += os.read(self._ours, 1 << 16)
+        return self.text[before:]
+
+    def close(self) -> None:
+        self._running.send_signal(signal.SIGINT)
+        self._running.wait(PATIENCE_S)
+        os.close(self._ours)
+
+
+@contextmanager
+def screen(folder: Path) -> Iterator[Screen]:
+    found = Screen(folder)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
 def watched(folder: Path, wanted: Callable[[str], bool]) -> str:
     """Return what `jobs --watch` writes to a terminal until it is what is wanted, or time is over."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    command = [sys.executable, "-P", "-m", "consentry", "--home", str(folder), "jobs", "--watch"]
-    unset = ("COLUMNS", "LINES")
-    environment = {**{name: value for name, value in os.environ.items() if name not in unset}, "TERM": "xterm"}
-    running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    seen, until = b"", time.monotonic() + PATIENCE_S
-    try:
-        while not wanted(_COMMANDS.sub(b"", seen).decode()) and time.monotonic() < until:
-            if select.select([ours], [], [], 0.2)[0]:
-                seen += os.read(ours, 1 << 16)
-    finally:
-        running.send_signal(signal.SIGINT)
-        running.wait(PATIENCE_S)
-        os.close(ours)
-    return _COMMANDS.sub(b"", seen).decode()
+    with screen(folder) as found:
+        return found.until(wanted)
 
 
 def test_a_job_that_reads_now_is_seen_below_any_number_of_those_that_ended(place: tuple[Path, str]) -> None:
@@ -93,12 +123,57 @@ def test_what_stopped_a_job_is_named_before_anything_was_heard_of_it_and_after(p
         held = server.ask.lease(release)
         server.ask.lease(release, job="done").end("released", 1)
         suspend_elsewhere(folder, "--area", "UK")
+        suspend_elsewhere(folder, "--area", "GB")
+        both = ["ico-2024.1", "ico-2024.2"]
 
-        def seen() -> list[tuple[str, str | None]]:
+        def seen() -> list[tuple[str, str | None, list[str]]]:
             told = json.loads(said(folder, "--json", "jobs"))["leases"]
-            return [(each["state"], each["order"]) for each in told]
+            return [(each["state"], each["order"], each["orders"]) for each in told]
 
-        assert seen() == [("revoked", "ico-2024.1"), ("released", None)]
-        assert "stopped by" in said(folder, "jobs")
+        assert seen() == [("revoked", both[0], both), ("released", None, [])]
+        shown = said(folder, "jobs")
+        assert "stopped by" in shown
+        assert ", ".join(both) in shown
         held.end("stopped", 12)
-        assert seen() == [("stopped", "ico-2024.1"), ("released", None)]
+        assert seen() == [("stopped", both[0], both), ("released", None, [])]
+
+
+def test_how_far_orders_are_is_told_in_the_document_of_those_that_stop_what_is_shown(place: tuple[Path, str]) -> None:
+    folder, release = place
+
+    def orders(*words: str) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = json.loads(said(folder, "--json", "jobs", *words))["orders"]
+        return told
+
+    with served(folder) as server:
+        held = server.ask.lease(release)
+        server.ask.lease(release, job="done").end("released", 1)
+        suspend_elsewhere(folder, "--area", "CH")
+        assert orders() == [], "it hits nothing that is read"
+        suspend_elsewhere(folder, "--area", "UK")
+        (found,) = orders()
+        assert (found["order"], found["leases"], found["over"]) == ("ico-2024.2", 1, 0)
+        assert (found["drained_at"], found["took_ms"]) == (None, None)
+        assert orders("--job", "job-1") == [found]
+        assert orders("--job", "done") == []
+        held.end("stopped", 12)
+        until(lambda: orders()[0]["drained_at"] is not None)
+        (drained,) = orders()
+        assert (drained["leases"], drained["over"]) == (1, 1)
+        assert drained["at"] <= drained["drained_at"]
+        assert drained["took_ms"] > 0
+    assert orders() == [drained], "the ledger says it as the server did"
+
+
+def test_of_orders_on_a_screen_those_that_are_not_drained_come_first_and_as_many_as_fit() -> None:
+    orders = [
+        {"order": f"case.{number}", "at": number, "leases": 1, "over": 0, "drained_at": drained, "took_ms": None}
+        for number, drained in enumerate([7, None, 9, 7, None])
+    ]
+    out = Output(as_json=False)
+    out.console = Console(file=StringIO(), width=COLUMNS, height=11)
+    out.console.print(screen_of(out, {"leases": [], "orders": orders, "live": True}, chosen=False))
+    written = cast("StringIO", out.console.file).getvalue().splitlines()
+    assert [line.partition(":")[0] for line in written[1:]] == ["case.4", "case.1", "case.2"]
+    assert written[2].endswith("0 of 1 lease ended")
+    assert written[3].endswith("drained after a time that is unknown, 1 lease")

@@ -140,7 +140,8 @@ def _how(trouble: str | None) -> str:
 def jobs(context: Invocation, /, watch: bool, **wanted: tuple[str, ...]) -> None:  # noqa: FBT001 - click calls it by name
     """List the leases of training jobs, with how it is with each.
 
-    Asks the running server, which knows for how long each holds; the ledger if none runs.
+    Below them stands how far it is with each order that stops some, until an hour after nobody read any more.
+    Asks the running server, which knows for how long each lease holds; the ledger if none runs.
     """
     only = {column: wanted[f"{column}s"] for column in _CHOSEN_BY if wanted[f"{column}s"]}
     if watch and not context.out.as_json and context.out.console.is_terminal:
@@ -160,10 +161,13 @@ class _Staying(HTTPRedirectHandler):
 
 
 def _asked(context: Invocation, only: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """Return the leases that have one of the wanted words in each column, all if there is none."""
+    """Return the leases that have one of the wanted words in each column, all if there is none, and their orders."""
     body = _every(context)
+    if not only:
+        return body
     kept = [each for each in body["leases"] if all(each[column] in words for column, words in only.items())]
-    return {**body, "leases": kept}
+    stopping = {order for each in kept for order in each["orders"]}
+    return {**body, "leases": kept, "orders": [each for each in body["orders"] if each["order"] in stopping]}
 
 
 def _every(context: Invocation) -> dict[str, Any]:
@@ -182,6 +186,7 @@ def _every(context: Invocation) -> dict[str, Any]:
         with kept_for_good("consentry.bootstrap"):
             from consentry.cli.context import current  # noqa: PLC0415
 
-        leases = current().deployment.control.leases.jobs()
+        control = current().deployment.control
+        leases, orders = control.leases.jobs(), control.orders.draining()
         open_ = [{**each, "state": "open"} if each["state"] == "granted" else each for each in leases]
-        return {"live": False, "leases": [{**each, "left_s": None} for each in open_]}
+        return {"live": False, "leases": [{**each, "left_s": None} for each in open_], "orders": orders}

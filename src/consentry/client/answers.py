@@ -142,6 +142,21 @@ class DecisionContext(TypedDict):
     error: Error | None
 
 
+class Draining(TypedDict):
+    """How far it is with an order: `leases` that it hits, and how many of them are `over`.
+
+    `drained_at`: since when nobody reads under any of them, null: somebody may. `took_ms`: how long that took from the
+    order on, null also if that is unknown.
+    """
+
+    order: str
+    at: int
+    leases: int
+    over: int
+    drained_at: int | None
+    took_ms: int | None
+
+
 class Error(TypedDict):
     """Why one of several could not be decided. Then it is denied."""
 
@@ -187,6 +202,7 @@ class LeaseShown(TypedDict):
     state: Literal["granted", "revoked", "expired", "ended", "released", "stopped", "failed"]
     why: str
     order: str | None
+    orders: list[str]
     step: int | None
     items: int
     model_checkpoints: int
@@ -196,9 +212,10 @@ class LeaseShown(TypedDict):
 
 
 class Leases(TypedDict):
-    """Every lease, oldest first."""
+    """Every lease, oldest first; and each order that hits leases and is not drained, or was within the last hour."""
 
     leases: list[LeaseShown]
+    orders: list[Draining]
 
 
 class Leaving(TypedDict):

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.barred import barred
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits
+from consentry.control_plane.lease_standing import LeaseStanding, as_job, state_of
 from consentry.control_plane.once_recorded import once_recorded
 from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.wording import require_name
@@ -35,22 +36,6 @@ from consentry.release.amendment import number_of
 
 _ID_BYTES, _SECRET_BYTES = 9, 32
 _DIGEST = "sha256:"
-
-
-class LeaseStanding(NamedTuple):
-    """How it is with a lease (granted, revoked, expired or ended); why, and by which code, if it is over."""
-
-    state: str
-    reason: str = ""
-    code: str = ""
-    amendment: int = 0
-    """The newest one of the release, as far as it was read."""
-    order: str | None = None
-    """By which order it is revoked, if it is by one and its end was not heard of yet."""
-
-    def changed(self, *, since: int) -> bool:
-        """Say whether its holder has to know, who knows amendments up to `since`."""
-        return self.state != "granted" or self.amendment > since
 
 
 class LeaseVerbs:
@@ -190,7 +175,7 @@ class LeaseVerbs:
 
     def states(self) -> Counter[str]:
         """Count all leases by how it is with them."""
-        return Counter(_state(lease, standing) for lease, standing, _ in self._standing_now(None))
+        return Counter(state_of(lease, standing) for lease, standing, _ in self._standing_now(None))
 
     def _standing_now(self, watched: int | None) -> list[tuple[Lease, LeaseStanding | None, float]]:
         """Return the leases that are watched, all of them if None, with how it is with each and its time left.
@@ -214,8 +199,8 @@ class LeaseVerbs:
             self._require_living(lease)
         except StateError as error:
             words = {"lease-ended": "ended", "lease-expired": "expired"}
-            order = self.hits.hitting(lease) if error.code == "lease-revoked" else None
-            named = None if order is None else order.order
+            orders = self.hits.all_hitting(lease) if error.code == "lease-revoked" else ()
+            named = tuple(order.order for order in orders)
             return LeaseStanding(words.get(error.code, "revoked"), error.message, error.code, amendment, named)
         return LeaseStanding("granted", amendment=amendment)
 
@@ -348,38 +333,9 @@ class LeaseVerbs:
         """Say of every lease how it is with it and what was done under it; oldest first.
 
         `watched`: of those that have not ended, and of so many of the others (`Leases.watched`).
-        One that is revoked names the order although nothing was heard of its job yet.
+        One that is revoked names the orders although nothing was heard of its job yet.
         """
-        return [_job(lease, standing, left) for lease, standing, left in self._standing_now(watched)]
-
-
-def _state(lease: Lease, standing: LeaseStanding | None) -> str:
-    if standing is not None:
-        return standing.state
-    return "ended" if lease.ended is None else str(lease.ended.how)
-
-
-def _job(lease: Lease, standing: LeaseStanding | None, left: float) -> dict[str, Any]:
-    ended, state = lease.ended, _state(lease, standing)
-    orders = () if ended is None else ended.orders
-    return {
-        "lease": lease.lease,
-        "job": lease.job,
-        "model": lease.model,
-        "release": lease.release,
-        "fence": lease.fence,
-        "granted_at": lease.granted_at,
-        "ttl_s": lease.ttl_ms / 1000,
-        "state": state,
-        "why": over(lease).message if standing is None else standing.reason,
-        "order": next(iter(orders), None) if standing is None else standing.order,
-        "step": lease.step,
-        "items": lease.items,
-        "model_checkpoints": sum(not each.quarantined for _, each in lease.model_checkpoints),
-        "quarantined": sum(each.quarantined for _, each in lease.model_checkpoints),
-        "ended_at": None if ended is None else ended.at,
-        "left_s": left if state == "granted" else None,
-    }
+        return [as_job(lease, standing, left=left) for lease, standing, left in self._standing_now(watched)]
 
 
 def _in_order(ranges: list[list[int]], rows: list[int]) -> bool:

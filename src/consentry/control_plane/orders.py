@@ -28,6 +28,9 @@ from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
 from consentry.progress import Progress
 
+_TOLD_S = 3_600
+"""For how long it is told that an order was drained."""
+
 
 class OrderVerbs:
     """Verbs about orders."""
@@ -159,12 +162,16 @@ class OrderVerbs:
         with self.desk.lock:
             waiting = self._perhaps_drained(self.desk.present())
         for order in waiting:
-            with self.desk.lock:
-                unknown = self.hits.unknown_of(order, self.desk.newest)
-            for release in unknown:
-                self.hits.found_out(order, release)
+            self._find_out(order)
             with self.desk.lock:
                 self._drained(order, self.desk.newest)
+
+    def _find_out(self, order: Order) -> None:
+        """Find out whether an order hits what was read under leases that are over. The caller holds no lock."""
+        with self.desk.lock:
+            unknown = self.hits.unknown_of(order, self.desk.newest)
+        for release in unknown:
+            self.hits.found_out(order, release)
 
     def _to_note(self) -> list[OrderDrained]:
         """Return what is to be noted now. The caller holds the lock."""
@@ -184,7 +191,38 @@ class OrderVerbs:
             self._to_drain.looked_back(order, up_to=present.position - 1)
         return body
 
+    def draining(self) -> list[dict[str, Any]]:
+        """Say how far it is with each order that hits leases and is not drained, or was within an hour; oldest first.
+
+        `over`: how many of its `leases` have ended.
+        """
+        since = self.desk.parts.clock() - _TOLD_S
+        found = [each for each in self.every() if each.drained is None or each.drained.at >= since]
+        waiting = [each for each in found if each.drained is None]
+        if waiting:
+            self.hits.foresee()
+        for order in waiting:
+            self._find_out(order)
+        with self.desk.lock:
+            present = self.desk.present()
+            hit = {each.order: self.hits.made_to_stop(each, present) for each in waiting}
+        told = [_so_far(each, hit.get(each.order, ())) for each in found]
+        return [each for each in told if each["leases"]]
+
     def made_to_stop(self, order: Order) -> list[Lease]:
         """Return the leases that an order revoked, as they are now."""
         with self.desk.lock:
             return self.hits.made_to_stop(order, self.desk.present())
+
+
+def _so_far(order: Order, hit: Sequence[Lease]) -> dict[str, Any]:
+    """Say how far it is with an order; `hit`: the leases that it made stop, if it is not drained."""
+    drained = order.drained
+    return {
+        "order": order.order,
+        "at": order.at,
+        "leases": len(hit) if drained is None else drained.leases,
+        "over": sum(each.ended is not None for each in hit) if drained is None else drained.leases,
+        "drained_at": None if drained is None else drained.at,
+        "took_ms": None if drained is None else drained.took_ms,
+    }

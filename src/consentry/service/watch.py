@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from consentry.control_plane.leases import LeaseStanding
+from consentry.control_plane.lease_standing import LeaseStanding
 from consentry.errors import ConsentryError
 from consentry.service.problems import LOG, unforeseen
 from consentry.service.verbs import Verbs

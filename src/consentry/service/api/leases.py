@@ -169,7 +169,8 @@ class LeaseShown(Answer):
     ttl_s: float
     state: Literal["granted", "revoked", "expired", "ended", "released", "stopped", "failed"]
     why: str
-    order: str | None
+    order: str | None = Field(description="An order that it stops by, or stopped: the oldest of them.")
+    orders: list[str] = Field(description="All such orders.")
     step: int | None
     items: int
     model_checkpoints: int
@@ -178,10 +179,26 @@ class LeaseShown(Answer):
     left_s: float | None
 
 
+class Draining(Answer):
+    """How far it is with an order: `leases` that it hits, and how many of them are `over`.
+
+    `drained_at`: since when nobody reads under any of them, null: somebody may. `took_ms`: how long that took from the
+    order on, null also if that is unknown.
+    """
+
+    order: str
+    at: int
+    leases: int
+    over: int
+    drained_at: int | None
+    took_ms: int | None
+
+
 class Leases(Answer):
-    """Every lease, oldest first."""
+    """Every lease, oldest first; and each order that hits leases and is not drained, or was within the last hour."""
 
     leases: list[LeaseShown]
+    orders: list[Draining]
 
 
 # Asynchronous: what is not is called on a thread.
@@ -199,8 +216,9 @@ Watching = Annotated[Watch, Depends(_watch)]
 
 @ROUTER.get("/leases", dependencies=[Depends(Viewing(Action.LEASE_READ))])
 async def every(verbs: Calling) -> Leases:
-    """Return every lease, with how it is and for how long it holds."""
-    return Leases.model_validate({"leases": await verbs(verbs.control.leases.jobs)})
+    """Return every lease, with how it is and for how long it holds, and how far it is with orders that stop some."""
+    leases = await verbs(verbs.control.leases.jobs)
+    return Leases.model_validate({"leases": leases, "orders": await verbs(verbs.control.orders.draining)})
 
 
 @ROUTER.post(

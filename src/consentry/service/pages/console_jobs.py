@@ -70,6 +70,7 @@ def job_rows(control: ControlPlane, *, watched: int | None = None) -> list[dict[
             **each,
             "left_s": None if each["left_s"] is None else int(each["left_s"]),
             "ttl_s": int(each["ttl_s"]),
+            "order": ", ".join(each["orders"]) or None,
         }
         for each in control.leases.jobs(watched=watched)
     ]
