@@ -138,6 +138,23 @@ def test_what_stopped_a_job_is_named_before_anything_was_heard_of_it_and_after(p
         assert seen() == [("stopped", both[0], both), ("released", None, [])]
 
 
+def test_it_follows_an_order_from_when_it_is_given_until_it_is_drained(place: tuple[Path, str]) -> None:
+    folder, release = place
+    with served(folder) as server, screen(folder) as shown:
+        first, second = (server.ask.lease(release, job=f"job-{number}") for number in range(2))
+        assert "revoked" not in shown.until(lambda text: text.count("granted") >= 2)
+        suspend_elsewhere(folder, "--area", "UK")
+        told = shown.until(lambda text: "0 of 2 leases ended" in text)
+        assert re.search(r"revoked +ico-2024\.1 ", told)
+        assert re.search(r"ico-2024\.1: given \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, 0 of 2 leases ended", told)
+        first.end("stopped", 3)
+        assert "1 of 2 leases ended" in shown.until(lambda text: "1 of 2 leases ended" in text)
+        second.end("stopped", 3)
+        line = re.compile(r"ico-2024\.1: given [^,]+ UTC, drained after \d+\.\d s, 2 leases")
+        assert line.search(shown.until(lambda text: line.search(text) is not None))
+        assert line.search(said(folder, "jobs"))
+
+
 def test_how_far_orders_are_is_told_in_the_document_of_those_that_stop_what_is_shown(place: tuple[Path, str]) -> None:
     folder, release = place
 
