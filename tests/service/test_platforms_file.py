@@ -41,7 +41,7 @@ def test_as_a_process_with_a_job_list_and_an_end(tmp_path: Path) -> None:
         told = json.loads((tmp_path / "two" / "serve.json").read_bytes())
         assert told["host"] == "two.example"
         until(lambda: httpx2.get(f"{told['url']}/readyz").json() == {"status": "partly-ready"}, 30)
-        assert json.loads(said(tmp_path / "two", "--json", "jobs")) == {"live": True, "leases": []}
+        assert json.loads(said(tmp_path / "two", "--json", "jobs")) == {"live": True, "leases": [], "orders": []}
     finally:
         process.send_signal(signal.SIGTERM)
         out, errors = process.communicate(timeout=30)
