@@ -64,7 +64,10 @@ _MOMENT_S = 0.1
 """What an answer takes to the others, once it is there."""
 _SHARE_S = 0.25
 """Of so much time each rank may ask about the others once, so that a thousand that wait ask no more than four do."""
-_ASK_S, _AGAIN_PART, _WHO_S = 10.0, 4, 15.0
+_ASK_S, _AGAIN_PART = 10.0, 4
+"""How long an answer about other leases may take, and after which part of the time to live they are asked about again."""
+_PRESENT_S = 15.0
+"""Before the first word it is asked at least this often who is granted, but for the share of each rank (`_SHARE_S`)."""
 _NAMED = 8
 _GONE = "the lease of another rank is over: nobody renewed it in time, or its job failed; `consentry jobs` says which"
 _log = logging.getLogger(__name__)
@@ -229,7 +232,7 @@ class _Others:
         granted = _answer(others.granted, fences, lease) if fences else frozenset()
         if granted is not None:
             self._presence.heard(granted, of=fences, since=asked_at)
-        self._ask_at = boot_seconds() + max(min(lease.ttl_s / _AGAIN_PART, _WHO_S), self._share_s(0.5))
+        self._ask_at = boot_seconds() + max(min(lease.ttl_s / _AGAIN_PART, _PRESENT_S), self._share_s(0.5))
 
     def _ask(self, lease: Lease, others: OtherLeases) -> None:
         fences, agreed_at = self._fences, self._agreed_at
