@@ -39,6 +39,21 @@ def begin_and_die(lease: Lease, number: int) -> None:
     time.sleep(600)
 
 
+def forget_addresses() -> None:
+    """Take the addresses of the killed ranks out of the store: gloo goes to them, and then not always to those of now.
+
+    That is between the launcher and gloo; here it would be chance whether this is about anything.
+    """
+    store, rank, _ = next(dist.rendezvous("env://"))
+    if rank == 0:
+        for key in store.list_keys():
+            if "consentry" not in key:
+                store.delete_key(key)
+        store.set("forgotten", "yes")
+    else:
+        store.wait(["forgotten"])
+
+
 def left_there() -> list[str]:
     """Return what stands in the store of the group before anybody wrote there this time."""
     store = torch_presence._clone()
@@ -60,6 +75,8 @@ def main() -> None:
     """Be a rank."""
     torch.set_num_threads(1)
     again = os.environ["TORCHELASTIC_RESTART_COUNT"] != "0"
+    if again:
+        forget_addresses()
     dist.init_process_group("gloo")
     number = dist.get_rank()
     if again:
