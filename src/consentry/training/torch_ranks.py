@@ -65,7 +65,7 @@ _MOMENT_S = 0.1
 _SHARE_S = 0.25
 """Of so much time each rank may ask about the others once, so that a thousand that wait ask no more than four do."""
 _ASK_S, _AGAIN_PART = 10.0, 4
-"""How long an answer about other leases may take, and after which part of the time to live they are asked about again."""
+"""How long an answer about other leases may take, and after which part of the time to live to ask about them again."""
 _PRESENT_S = 15.0
 """Before the first word it is asked at least this often who is granted, but for the share of each rank (`_SHARE_S`)."""
 _NAMED = 8
