@@ -114,9 +114,9 @@ class Deployment:
         """Return the pseudonym of an item id."""
         return self.pseudonyms.item(corpus, item)
 
-    def history(self, person: str) -> Iterator[Event]:
-        """Return every event that names a person, oldest first."""
-        return self.ledger.history(self.person(person))
+    def history(self, person: str) -> list[Event]:
+        """Return every event that names a person or an account of theirs that is linked, oldest first."""
+        return self.control.own_settings.history(self.person(person))
 
     def load_people(
         self, descriptor: Path, *, query: tuple[str, str] | None = None, progress: Progress | None = None

@@ -169,8 +169,23 @@ def test_where_a_choice_came_from_and_the_notice_that_was_seen_are_shown(ready: 
     ready.run("choice", "record", "ada", "unset", "--category", "profile", "--reach", "everything")
     lines = ready.run("choice", "show", "ada", as_json=False).splitlines()
     came = [line.split() for line in lines[lines.index("How they came") + 1 :]]
-    assert came == [["position", "source", "notice", "seen"], ["3", "settings", "genai-2024"], ["4", "form", "-"]]
+    assert came == [
+        ["position", "account", "source", "notice", "seen"],
+        ["3", "this", "one", "settings", "genai-2024"],
+        ["4", "this", "one", "form", "-"],
+    ]
     assert max(map(len, lines)) <= 80
+
+
+def test_what_was_said_on_a_linked_account_is_shown_as_well(ready: Terminal) -> None:
+    ready.run("people", "link", "ada", "bö")
+    ready.run("choice", "record", "bö", "refused")
+    ready.run("choice", "record", "ada", "allowed")
+    for asked, marks in {"ada": [True, False], "bö": [False, True]}.items():
+        shown = ready.run("choice", "show", asked)["choices"]
+        assert [each["choice"]["state"] for each in shown] == ["refused", "allowed"]
+        assert [each["another_account"] for each in shown] == marks
+    assert "another   form" in ready.run("choice", "show", "ada", as_json=False)
 
 
 def test_one_thing_is_not_several(terminal: Terminal) -> None:

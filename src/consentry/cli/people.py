@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from consentry.corpus.classes import PersonClasses
 from consentry.corpus.population import read_people_descriptor
 from consentry.corpus.residence import Residence, Signal, Signals, Strength, resolve
 from consentry.doctor.installation import is_installed
-from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.events import ChoiceMade, Pseudonym, Source
 from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, ChoiceState, Purpose, Reach
@@ -359,26 +360,32 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
 @click.argument("person")
 @pass_context
 def history(context: Context, person: str) -> None:
-    """Show what PERSON chose, the whole history."""
-    events = list(context.deployment.history(person))
+    """Show what PERSON chose, the whole history, on their linked accounts as well: a no on one is a no on all."""
+    named = context.deployment.person(person)
+    events = context.deployment.history(person)
+    choices = [(event.position, event.body) for event in events if isinstance(event.body, ChoiceMade)]
+    body = {
+        "choices": [
+            {"position": position, **made.to_json(), "another_account": made.person != named}
+            for position, made in choices
+        ]
+    }
+    context.out.show(body, lambda: _show_history(context, choices, named))
+
+
+def _show_history(context: Context, choices: Sequence[tuple[int, ChoiceMade]], named: Pseudonym) -> None:
+    if not choices:
+        context.out.text("No choices.")
+        return
     rows, origins = [], []
-    for event in events:
-        if isinstance(event.body, ChoiceMade):
-            said = event.body.choice
-            origins.append([event.position, str(event.body.source), event.body.notice or "-"])
-            scope = ", ".join(sorted(said.categories)) or "everything"
-            scope += f" ({counted(len(said.items), 'item')})" if said.items else ""
-            rows.append([event.position, moment(said.at), str(said.purpose), str(said.state), str(said.reach), scope])
-    body = {"choices": [{"position": e.position, **e.body.to_json()} for e in events if isinstance(e.body, ChoiceMade)]}
-    columns = ["position", "time", "purpose", "choice", "reach", "about"]
-
-    def human() -> None:
-        if not rows:
-            context.out.text("No choices.")
-            return
-        context.out.table(columns, rows)
-        # A table of its own: in one with the choices, lines would be wider than a terminal.
-        context.out.heading("How they came")
-        context.out.table(["position", "source", "notice seen"], origins)
-
-    context.out.show(body, human)
+    for position, body in choices:
+        said = body.choice
+        account = "this one" if body.person == named else "another"
+        origins.append([position, account, str(body.source), body.notice or "-"])
+        scope = ", ".join(sorted(said.categories)) or "everything"
+        scope += f" ({counted(len(said.items), 'item')})" if said.items else ""
+        rows.append([position, moment(said.at), str(said.purpose), str(said.state), str(said.reach), scope])
+    context.out.table(["position", "time", "purpose", "choice", "reach", "about"], rows)
+    # A table of its own: in one with the choices, lines would be wider than a terminal.
+    context.out.heading("How they came")
+    context.out.table(["position", "account", "source", "notice seen"], origins)

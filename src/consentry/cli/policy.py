@@ -191,7 +191,10 @@ def _row(body: dict[str, Any]) -> list[Any]:
 )
 @pass_invocation
 def check(context: Invocation, files: tuple[str, ...], languages: tuple[str, ...]) -> int:
-    """Say everything that is wrong with policy FILES; note permits that need an assessment which is not bound."""
+    """Say everything that is wrong with how policy FILES are written; note permits that need an assessment.
+
+    Whether their examples hold is said by `policy test`; a set whose examples fail is not published.
+    """
     if unknown := [each for each in languages if language_codes.advice(each)]:
         raise click.UsageError(f"`{unknown[0]}` is no language of policy sets: {language_codes.advice(unknown[0])}")
     with context.out.progress() as progress:

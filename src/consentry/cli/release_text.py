@@ -108,9 +108,10 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
                 f" on {moment(said['at'])}, position {said['position']}{_heard(said)}{said_elsewhere(said)}"
             )
     if (left := body.get("amendment")) is not None:
+        of_the_seal = any(person.get("choices") for person in body["people"])
         out.text(
             f"  removed by amendment {left['number']}, since position {left['position']}; it was sealed with the item."
-            " The choices above are those of the seal"
+            + (" The choices above are those of the seal" if of_the_seal else "")
         )
     if not body.get("agrees_with_bitmap", True) and not body.get("erased_since"):
         out.hint("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
