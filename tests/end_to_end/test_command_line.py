@@ -188,6 +188,19 @@ def test_what_was_said_on_a_linked_account_is_shown_as_well(ready: Terminal) -> 
     assert "another   form" in ready.run("choice", "show", "ada", as_json=False)
 
 
+@pytest.mark.parametrize("chose_before", [True, False])
+def test_what_left_a_release_is_explained_with_choices_of_the_seal_if_there_are_any(
+    ready: Terminal, chose_before: bool
+) -> None:
+    if chose_before:
+        ready.run("choice", "record", "ada", "allowed")
+    release = build(ready)["release"]
+    ready.run("choice", "record", "ada", "refused", "--reach", "everything")
+    shown = ready.run("release", "explain", release, "a1", as_json=False, status=3)
+    assert "removed by amendment 1" in shown
+    assert ("The choices above are those of the seal" in shown) == ("    chose " in shown) == chose_before
+
+
 def test_one_thing_is_not_several(terminal: Terminal) -> None:
     item = RawItem(id="a1", author="ada", involves=("bo",))
     corpus = write_corpus(terminal.folder, [[item]])
