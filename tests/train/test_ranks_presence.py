@@ -68,6 +68,7 @@ def ranks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ranks]:
     yield found
     for lease in found.held:
         lease.end()
+    assert within(lambda: not any(thread.name.startswith("consentry-ranks") for thread in threading.enumerate()), 30)
 
 
 def looked(presence: Presence) -> tuple[int, ...]:
@@ -155,6 +156,27 @@ def test_a_lease_that_is_over_is_not_said_with_the_next_one(ranks: Ranks) -> Non
     assert within(lambda: 12 not in torch_presence._held[1], 30)
     ranks.begin(1, 22)
     assert within(lambda: ranks.said(1) == b"22", 30)
+
+
+def test_a_lease_that_ends_while_it_is_being_said_is_not_said_with_the_next_one(ranks: Ranks) -> None:
+    going_on = threading.Event()
+
+    class Slow:
+        def set(self, key: str, value: str) -> None:
+            ranks.store.set(key, value)
+            going_on.wait()
+
+    ranks.gives(Slow)
+    ranks.begin(1, 12)
+    assert within(lambda: ranks.said(1) == b"12", 30)
+    ranks.held[-1].end()
+    assert within(lambda: 12 not in torch_presence._held[1], 30)
+    ranks.gives(lambda: ranks.store)
+    going_on.set()
+    ranks.begin(1, 22)
+    assert within(lambda: ranks.said(1) == b"22", 30)
+    time.sleep(0.5)
+    assert ranks.said(1) == b"22"
 
 
 def test_who_has_said_a_word_is_looked_for_no_more(ranks: Ranks) -> None:

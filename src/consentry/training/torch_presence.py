@@ -57,6 +57,8 @@ class Presence:
         self._granted_at: dict[int, float] = {}
         self._asked_at: dict[int, float] = {}
         self._asking: dict[threading.Thread, float] = {}
+        with _saying:  # here, and nowhere later: a thread that is slow must not add what is over and was taken out
+            _held[self._rank].add(self._fence)
         threading.Thread(target=self._follow, args=(lease,), name="consentry-ranks-begun", daemon=True).start()
 
     def expect(self, ranks: Sequence[int]) -> None:
@@ -141,7 +143,6 @@ class Presence:
 
     def _all_held(self) -> str:
         with _saying:
-            _held[self._rank].add(self._fence)
             return " ".join(map(str, sorted(_held[self._rank])))
 
     def _look(self, store: Any) -> None:
