@@ -50,12 +50,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a third of a test's time is waiting for disks, databases and clocks.
-
-    PYTEST_XDIST_AUTO_NUM_WORKERS says another number, as it does where this is not asked.
-    """
-    if (asked := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", "")).isdigit():
-        return int(asked)
+    """One more than there are processors: a third of a test's time is waiting for disks, databases and clocks."""
     return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
 
 

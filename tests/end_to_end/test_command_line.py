@@ -201,6 +201,17 @@ def test_what_left_a_release_is_explained_with_choices_of_the_seal_if_there_are_
     assert ("The choices above are those of the seal" in shown) == ("    chose " in shown) == chose_before
 
 
+def test_what_somebody_involved_is_the_reason_for_is_counted_as_theirs(ready: Terminal) -> None:
+    write_corpus(ready.folder, [[RawItem(id="a1", author="ada", involves=("bo",)), RawItem(id="b1", author="bo")]])
+    ready.run("corpus", "register", str(ready.folder / "corpus.toml"))
+    ready.run("choice", "record", "bo", "refused")
+    release, line = build(ready)["release"], "the counts have it under involved:refused"
+    assert line in ready.run("release", "explain", release, "a1", as_json=False, status=3)
+    assert ready.run("release", "explain", release, "a1", status=3)["counted_as"] == "involved:refused"
+    assert line[:-8] not in ready.run("release", "explain", release, "b1", as_json=False, status=3)
+    assert ready.run("release", "show", release)["counts"]["by_reason"] == {"involved:refused": 1, "refused": 1}
+
+
 def test_one_thing_is_not_several(terminal: Terminal) -> None:
     item = RawItem(id="a1", author="ada", involves=("bo",))
     corpus = write_corpus(terminal.folder, [[item]])

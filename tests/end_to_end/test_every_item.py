@@ -355,8 +355,8 @@ class Worlds(RuleBasedStateMachine):
             read = (found["item"]["category"], found["item"]["visibility"], found["item"]["created"])
             assert read == (decided.item.category, decided.item.visibility, decided.item.created)
             if not self.erased:  # see `check`
-                said = [each["reason"] for each in found["reasons"]]
-                assert said == [str(each) for each in decided.decision.reasons]
+                said = ([each["reason"] for each in found["reasons"]], found["counted_as"])
+                assert said == ([str(each) for each in decided.decision.reasons], decided.label)
 
 
 _TRYING = (Phase.explicit, Phase.reuse, Phase.generate)

@@ -11,6 +11,7 @@ from consentry.cli.places import place_in_table
 from consentry.policy.vocabulary import Age
 from consentry.release.compare import ERASED_SINCE
 from consentry.release.explain import said_elsewhere
+from consentry.release.tallies import ELIGIBLE
 
 _TOP = 15
 
@@ -91,6 +92,8 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
     verdict = "is left out" if not body["allowed"] else "is in it, and may not be used now" if unread else "may be used"
     out.heading(f"{item} ({what['category']}, {what['visibility']}, {moment(what['created'])}) {verdict}")
     show_reasons(out, body["reasons"])
+    if body["counted_as"] not in (None, ELIGIBLE, body["reasons"][0]["reason"]):
+        out.text(f"  the counts have it under {body['counted_as']}")
     for person in body["people"]:
         if "places" not in person:
             out.text(f"  {person['role']}: nobody is named")

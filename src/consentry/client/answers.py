@@ -171,6 +171,7 @@ class Explanation(TypedDict):
     release: str
     allowed: bool
     reasons: list[dict[str, Any]]
+    counted_as: str | None
     item: dict[str, Any]
     people: list[dict[str, Any]]
     policy: dict[str, str]

@@ -127,9 +127,11 @@ class ReleaseVerbs:
         body["withdrawn"] = self.archive.withdrawal(name)
         body["barred"] = barred_json(self.handouts.hits.barring(name), name)
         body["amendment"] = None
+        number = [each.pin for each in side.sidecars].index(found.sidecar.pin)
+        (body["counted_as"],) = compare.outcome_labels(side, number, rows=np.array([found.row]))
         if erased:
             # What was said is gone: the seal still says whether, and nobody can say why.
-            body |= {"allowed": sealed_in, "reasons": [explain.ERASED_SINCE]}
+            body |= {"allowed": sealed_in, "reasons": [explain.ERASED_SINCE], "counted_as": None}
         return replace(result, allowed=sealed_in if erased else result.allowed, body=body)
 
     def _heard(self, position: int) -> ChoiceMade | None:

@@ -65,6 +65,10 @@ class Explanation(Answer):
     release: str
     allowed: bool
     reasons: list[dict[str, JsonValue]]
+    counted_as: str | None = Field(
+        description="What the counts of the release have it under, such as `eligible` or `involved:refused`; null if "
+        "that can no longer be said."
+    )
     item: dict[str, JsonValue]
     people: list[dict[str, JsonValue]]
     policy: dict[str, str]
