@@ -49,10 +49,17 @@ def test_one_that_is_killed_has_not_passed(tmp_path: Path) -> None:
     (tmp_path / "killed").write_text("kill -KILL 0")
     done = ran("true", "bash killed", folder=tmp_path)
     assert done.returncode == 1
-    assert "not all of these ended" in done.stdout
+    assert "=== FAILED: it was killed: bash killed" in done.stdout
 
 
-def test_what_an_earlier_run_left_says_nothing(tmp_path: Path) -> None:
-    assert ran("true", "false", folder=tmp_path).returncode == 1
-    assert ran("true", "true", folder=tmp_path).returncode == 0
-    assert ran("false", "true", folder=tmp_path).returncode == 1
+def test_all_that_is_printed_is_shown_of_one_that_fails_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setenv("TMPDIR", str(kept))
+    (tmp_path / "fails").write_text("seq 200000; exit 3")
+    done = ran("sleep 5", "bash fails", folder=tmp_path)
+    assert (done.returncode, len(done.stdout.splitlines()) > 200_000) == (3, True)
+    assert "=== FAILED (3) after" in done.stdout
+    assert list(kept.iterdir()) == []

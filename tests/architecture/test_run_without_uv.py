@@ -112,6 +112,19 @@ def test_pip_brings_uv_which_makes_the_environment(checkout: Checkout) -> None:
 
 
 @pytest.mark.slow
+def test_uv_is_brought_once_for_several_environments_and_not_kept(checkout: Checkout, tmp_path: Path) -> None:
+    shutil.copy(checkout.root / "requirements" / "core.txt", checkout.root / "requirements" / "lint.txt")
+    log = tmp_path / "pip.log"
+    done = checkout.run("ready", "core", "lint", PIP_LOG=str(log))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [line for line in done.stderr.splitlines() if "setting up" in line] == [
+        f"run: setting up .run/{name}" for name in ("core", "lint")
+    ]
+    assert log.read_text("utf-8").count("Collecting uv==") == 1
+    assert not (checkout.root / ".run" / "uv").exists()
+
+
+@pytest.mark.slow
 def test_plain_pip_makes_the_environment_where_uv_cannot_be_had(checkout: Checkout) -> None:
     lock = checkout.root / "requirements" / "uv.txt"
     lock.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", lock.read_text("utf-8")), "utf-8")

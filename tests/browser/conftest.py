@@ -31,7 +31,7 @@ from service.at_work import in_thread
 WORKER = "PYTEST_XDIST_WORKER"
 """Is set where several processes test together: each has a folder of its own in one that is theirs."""
 FEW_PROCESSES = ("--renderer-process-limit=1", "--disable-gpu", "--in-process-gpu")
-"""One process for all pages, and none that draws: the lane takes a quarter less of a processor's time."""
+"""One process for all pages, and none that draws: the lane takes a tenth less time."""
 PASSWORD = "correct horse battery staple"
 STAFF = {
     "olga": Role.PRIVACY_OFFICER,

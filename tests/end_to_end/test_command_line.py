@@ -208,7 +208,7 @@ def test_what_somebody_involved_is_the_reason_for_is_counted_as_theirs(ready: Te
     release, line = build(ready)["release"], "the counts have it under involved:refused"
     assert line in ready.run("release", "explain", release, "a1", as_json=False, status=3)
     assert ready.run("release", "explain", release, "a1", status=3)["counted_as"] == "involved:refused"
-    assert line[:-8] not in ready.run("release", "explain", release, "b1", as_json=False, status=3)
+    assert "counts have it" not in ready.run("release", "explain", release, "b1", as_json=False, status=3)
     assert ready.run("release", "show", release)["counts"]["by_reason"] == {"involved:refused": 1, "refused": 1}
 
 

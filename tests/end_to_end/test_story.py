@@ -278,6 +278,8 @@ def test_erasing_closes_every_account_also_for_those_who_come_back(place: tuple[
     folder, deployment = place
     sealed = build(deployment)
     say(deployment, "ada")
+    refused = build(deployment)
+    assert deployment.control.releases.explain(refused, "a1").body["counted_as"] == "refused"
     assert deployment.control.statements.erase([deployment.person("cy")]) == 2  # cy and ada are one person
     assert list(deployment.history("ada")) == []
     late = (RawItem(id="a9", author="ada"), RawItem(id="b9", author="bo"))
@@ -287,6 +289,7 @@ def test_erasing_closes_every_account_also_for_those_who_come_back(place: tuple[
     assert eligible(deployment, build(deployment)) == {"b9"}
     explained = deployment.control.releases.explain(sealed, "a1")
     assert explained.body["erased_since"]
+    assert deployment.control.releases.explain(refused, "a1").body["counted_as"] is None, "not as it is decided now"
     assert not explained.allowed  # it was sealed with it, and it left when its author was erased
     assert [reason["reason"] for reason in explained.body["reasons"]] == ["amended:1"]
     compared = deployment.control.releases.compare(sealed, build(deployment))

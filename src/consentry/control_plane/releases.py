@@ -122,16 +122,19 @@ class ReleaseVerbs:
         file = next(each for each in side.release.manifest.files if each.pin == found.sidecar.pin)
         sealed_in = not side.release.excludes(file, found.row)
         agrees = sealed_in is result.allowed
-        erased = not agrees and bool(np.isin(side.erased, seats).any())
+        gone = bool(np.isin(side.erased, seats).any())
+        erased = not agrees and gone
         body = {**result.body, "release": name, "agrees_with_bitmap": agrees, "erased_since": erased}
         body["withdrawn"] = self.archive.withdrawal(name)
         body["barred"] = barred_json(self.handouts.hits.barring(name), name)
         body["amendment"] = None
         number = [each.pin for each in side.sidecars].index(found.sidecar.pin)
-        (body["counted_as"],) = compare.outcome_labels(side, number, rows=np.array([found.row]))
+        (label,) = compare.outcome_labels(side, number, rows=np.array([found.row]))
+        # Who is gone may have been counted under what was forgotten with them, though the item is denied either way.
+        body["counted_as"] = label if agrees and not gone else None
         if erased:
             # What was said is gone: the seal still says whether, and nobody can say why.
-            body |= {"allowed": sealed_in, "reasons": [explain.ERASED_SINCE], "counted_as": None}
+            body |= {"allowed": sealed_in, "reasons": [explain.ERASED_SINCE]}
         return replace(result, allowed=sealed_in if erased else result.allowed, body=body)
 
     def _heard(self, position: int) -> ChoiceMade | None:

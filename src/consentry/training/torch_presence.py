@@ -154,7 +154,7 @@ class Presence:
 
 
 _held: defaultdict[int, set[int]] = defaultdict(set)
-"""The leases that stand in the store for a rank of this process, and are not over."""
+"""The leases of a rank of this process that are not over: what it says in the store."""
 _presences: WeakKeyDictionary[Lease, Presence] = WeakKeyDictionary()
 
 
