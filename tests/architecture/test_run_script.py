@@ -193,3 +193,47 @@ def test_of_two_at_once_one_sets_up_and_the_other_waits(tmp_path: Path) -> None:
 
 def test_make_knows_the_aliases_of_the_readme() -> None:
     assert "demo test lint:\n\t@./run $@" in (ROOT / "Makefile").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen"),
+    [
+        ("optimised slower", "optimised"),
+        ("slower optimised", "optimised"),
+        ("old slower broken", "slower"),
+        ("old broken", ""),
+        ("", ""),
+    ],
+)
+def test_a_python_that_was_compiled_with_optimisation_is_chosen_before_others(
+    tmp_path: Path, there: str, chosen: str
+) -> None:
+    verdicts = {"optimised": 0, "slower": 3, "old": 1, "broken": 127}
+    for name in there.split():
+        (tmp_path / name).mkdir()
+        python = tmp_path / name / "python3"
+        python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit {verdicts[name]}\necho {name}\n')
+        python.chmod(0o755)
+    needed = tmp_path / "needed"
+    needed.mkdir()
+    for tool in ("sh", "dirname", "cat"):
+        (needed / tool).symlink_to(shutil.which(tool) or "")
+
+    def ask(**environment: str) -> subprocess.CompletedProcess[str]:
+        path = ":".join(str(tmp_path / name) for name in ["needed", "not there", *there.split()])
+        command = [str(ROOT / "run"), "sbom"]
+        return subprocess.run(command, env={"PATH": path, **environment}, capture_output=True, text=True, check=False)
+
+    found = ask()
+    assert found.stdout == (f"{chosen}\n" if chosen else "")
+    assert ("no Python 3.11 or newer: none on PATH\n  help: " in found.stderr) == (not chosen)
+    if "slower" in there:
+        assert ask(PYTHON=str(tmp_path / "slower" / "python3")).stdout == "slower\n", "who names one gets it"
+    if "old" in there:
+        assert "or newer: /" in ask(PYTHON=str(tmp_path / "old" / "python3")).stderr, "and no other"
+
+
+def test_what_this_runs_on_is_good_enough() -> None:
+    script = (ROOT / "run").read_text("utf-8")
+    question = script.partition("how_it_was_compiled='")[2].partition("'\n")[0]
+    assert subprocess.run([sys.executable, "-c", question], check=False).returncode in (0, 3)

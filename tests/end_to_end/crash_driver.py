@@ -3,11 +3,12 @@
 A step is whatever changes the disk or is about to make a change durable: a file opened for writing, a rename, a
 removal, a flush (before and after it), a commit of the ledger (before and after it). Its *kind* is what is done to
 which file, numbers left out. For a denser campaign a step is a line of the modules in `_LINES_OF`. The server imports
-everything once and starts no thread, so that a child costs little.
+everything once, what a child needed before the next one, and starts no thread, so that a child costs little.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -16,7 +17,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from threading import Lock
 from types import FrameType
@@ -25,8 +26,7 @@ from typing import Any
 import alembic.command  # noqa: F401 - a first start needs it
 
 from consentry.bootstrap import Deployment, open_deployment
-from consentry.cli.invocation import DENIED, Later
-from consentry.cli.main import cli
+from consentry.cli.invocation import DENIED
 from consentry.cli.main import main as main_of_the_command_line
 from consentry.connectors.stackexchange import convert as of_a_dump
 from consentry.connectors.tabular import convert as of_tables
@@ -293,15 +293,12 @@ def carry_out(job: dict[str, Any], answer: int) -> None:
         deployment.close()
     sys.settrace(None)
     with os.fdopen(answer, "w") as stream:
-        json.dump(steps.kinds, stream)
+        json.dump({"kinds": steps.kinds, "modules": [*sys.modules]}, stream)
 
 
 def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
-        for name in job.get("words", ()):
-            if isinstance(named := cli.commands.get(name), Later):
-                named.load()  # once, and not in each child
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
@@ -315,9 +312,12 @@ def main() -> None:
                 os._exit(1)
         os.close(writing)
         with os.fdopen(reading) as stream:
-            kinds = stream.read()
+            said = json.loads(stream.read() or "{}")  # by who was not killed
         _, status = os.waitpid(child, 0)
-        answer = {"status": os.waitstatus_to_exitcode(status), "kinds": json.loads(kinds or "[]")}
+        for name in set(said.get("modules", ())) - set(sys.modules):
+            with suppress(ImportError):  # what was put there by hand
+                importlib.import_module(name)  # once, and not in each child
+        answer = {"status": os.waitstatus_to_exitcode(status), "kinds": said.get("kinds", [])}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -337,7 +337,7 @@ def test_policy_show_names_the_term_of_each_legal_basis(ready: Terminal) -> None
 
 def test_an_interrupted_import_says_what_holds(ready: Terminal) -> None:
     file = ready.folder / "choices.csv"
-    rows = (f"p{number},train-genai,refused,2024-09-20T10:00:00Z\n" for number in range(300_000))
+    rows = (f"p{number},train-genai,refused,2024-09-20T10:00:00Z\n" for number in range(60_000))
     file.write_text("person,purpose,state,at\n" + "".join(rows))
     before = events(ready)
     command = [sys.executable, "-m", "consentry", "--home", str(ready.home), "choice", "import", str(file)]

@@ -51,7 +51,11 @@ while True:
 BY_THE_WALL = (
     "import time\nfrom consentry.training import boot_clock\nboot_clock._CLOCK = time.CLOCK_REALTIME\n" + BEATS
 )
-WITHOUT_BOOT_CLOCK = f"import sys\nsys.path.insert(0, {str(HOST)!r})\nimport sitecustomize\n"
+WITHOUT_BOOT_CLOCK = (
+    f"import sys\nsys.path.insert(0, {str(HOST)!r})\n"
+    "sys.modules.pop('sitecustomize', None)\n"  # a system may have one of its own
+    "import sitecustomize\n"
+)
 
 
 def start(program: str, *, url: str, folder: Path, ttl_s: float = TTL_S, watchdog: bool = True) -> jobs.Job:

