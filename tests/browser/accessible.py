@@ -46,6 +46,19 @@ def violations(page: Page) -> list[str]:
     ]
 
 
+def missing_without_scripts(page: Page, document: str) -> list[str]:
+    """Return what a document, as the server sent it, does not hold before any script has run.
+
+    A parser of documents runs none: it takes `noscript` for what it holds.
+    """
+    counts = """(document) => {
+      const parsed = new DOMParser().parseFromString(document, 'text/html');
+      return ['h1', 'main :is(form, a, p)'].map(each => parsed.querySelectorAll(each).length);
+    }"""
+    headings, held = page.evaluate(counts, document)
+    return [*([] if headings == 1 else [f"{headings} headings"]), *([] if held else ["nothing to read or press"])]
+
+
 def overflow(page: Page) -> int:
     """Return by how many pixels a page is wider than the window (WCAG 1.4.10, reflow)."""
     width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, BrowserContext, Playwright, Response, sync_playwright
 from playwright.sync_api import Page as Window
 
+from browser.accessible import AXE
 from browser.furnished import fill, furnish, members_of
 from browser.places import Page
 from consentry.accounts.access import Role
@@ -217,10 +218,10 @@ def visits(browser: Browser, world: World) -> Iterator[Visits]:
 
 
 class Seen(NamedTuple):
-    """A page that somebody looks at, and the status it came with."""
+    """A page that somebody looks at, and the answer of the server that it was made from."""
 
     page: Window
-    status: int
+    answer: Response
 
 
 Look = Callable[..., Seen]
@@ -235,7 +236,9 @@ def looking(browser: Browser, worlds: Worlds) -> Iterator[Look]:
             world = worlds(place.world)
             visits = Visits(browser, world)
             stack.callback(visits.close)
-            page = visits.of(place.who, **how).new_page()
+            window = visits.of(place.who, **how)
+            window.add_init_script(AXE)  # so it is read in once for all pages, and not once for each
+            page = window.new_page()
             answers: list[Response] = []
             page.on("response", lambda each: answers.append(each) if each.request.is_navigation_request() else None)
             page.goto(world.filled(place.path))
@@ -244,7 +247,7 @@ def looking(browser: Browser, worlds: Worlds) -> Iterator[Look]:
             for button in place.press:
                 page.locator(button).first.click()
             page.wait_for_load_state()
-            return Seen(page, answers[-1].status)
+            return Seen(page, answers[-1])
 
         yield go
 
