@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -195,45 +196,91 @@ def test_make_knows_the_aliases_of_the_readme() -> None:
     assert "demo test lint:\n\t@./run $@" in (ROOT / "Makefile").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    ("there", "chosen"),
-    [
-        ("optimised slower", "optimised"),
-        ("slower optimised", "optimised"),
-        ("old slower broken", "slower"),
-        ("old broken", ""),
-        ("", ""),
-    ],
-)
+@dataclass
+class Pythons:
+    """A machine with what `run` calls, and Pythons that answer, by the name of their folder, how they were compiled."""
+
+    folder: Path
+    path: str = ""
+
+    def there_are(self, *names: str) -> None:
+        verdicts = {"optimised": 0, "slower": 3, "bare": 4, "old": 1, "broken": 127}
+        for name in names:
+            (self.folder / name).mkdir()
+            self.tool(f"{name}/python3", f'[ "$1" = -c ] && exit {verdicts[name]}\necho {name}')
+        self.path = ":".join(str(self.folder / name) for name in ["needed", "not there", *names])
+
+    def tool(self, name: str, body: str) -> None:
+        (self.folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (self.folder / name).chmod(0o755)
+
+    def run(self, *words: str, script: Path = ROOT / "run", **environment: str) -> subprocess.CompletedProcess[str]:
+        found = {"PATH": self.path, **environment}
+        return subprocess.run([str(script), *words], env=found, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def pythons(tmp_path: Path) -> Pythons:
+    (tmp_path / "needed").mkdir()
+    for tool in ("sh", "dirname", "cat", "tr", "cksum", "mkdir", "rm"):
+        (tmp_path / "needed" / tool).symlink_to(shutil.which(tool) or "")
+    return Pythons(tmp_path)
+
+
+ON_THE_PATH = [
+    ("optimised slower", "optimised"),
+    ("slower bare optimised", "optimised"),
+    ("old bare slower broken", "slower"),
+    ("old bare broken", "bare"),
+    ("old broken", ""),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("there", "chosen"), ON_THE_PATH)
 def test_a_python_that_was_compiled_with_optimisation_is_chosen_before_others(
-    tmp_path: Path, there: str, chosen: str
+    pythons: Pythons, there: str, chosen: str
 ) -> None:
-    verdicts = {"optimised": 0, "slower": 3, "old": 1, "broken": 127}
-    for name in there.split():
-        (tmp_path / name).mkdir()
-        python = tmp_path / name / "python3"
-        python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit {verdicts[name]}\necho {name}\n')
-        python.chmod(0o755)
-    needed = tmp_path / "needed"
-    needed.mkdir()
-    for tool in ("sh", "dirname", "cat"):
-        (needed / tool).symlink_to(shutil.which(tool) or "")
-
-    def ask(**environment: str) -> subprocess.CompletedProcess[str]:
-        path = ":".join(str(tmp_path / name) for name in ["needed", "not there", *there.split()])
-        command = [str(ROOT / "run"), "sbom"]
-        return subprocess.run(command, env={"PATH": path, **environment}, capture_output=True, text=True, check=False)
-
-    found = ask()
+    pythons.there_are(*there.split())
+    found = pythons.run("sbom")
     assert found.stdout == (f"{chosen}\n" if chosen else "")
     assert ("no Python 3.11 or newer: none on PATH\n  help: " in found.stderr) == (not chosen)
-    if "slower" in there:
-        assert ask(PYTHON=str(tmp_path / "slower" / "python3")).stdout == "slower\n", "who names one gets it"
+    for name in {"slower", "bare"}.intersection(there.split()):
+        assert pythons.run("sbom", PYTHON=str(pythons.folder / name / "python3")).stdout == f"{name}\n", "as it is told"
     if "old" in there:
-        assert "or newer: /" in ask(PYTHON=str(tmp_path / "old" / "python3")).stderr, "and no other"
+        refused = pythons.run("sbom", PYTHON=str(pythons.folder / "old" / "python3"))
+        assert (refused.stdout, "or newer: /" in refused.stderr) == ("", True), "nor is another one taken"
 
 
-def test_what_this_runs_on_is_good_enough() -> None:
-    script = (ROOT / "run").read_text("utf-8")
-    question = script.partition("how_it_was_compiled='")[2].partition("'\n")[0]
-    assert subprocess.run([sys.executable, "-c", question], check=False).returncode in (0, 3)
+@pytest.mark.parametrize(("there", "chosen"), ON_THE_PATH)
+def test_uv_is_told_of_one_with_optimisation_and_chooses_itself_where_there_is_none(
+    pythons: Pythons, there: str, chosen: str
+) -> None:
+    pythons.there_are(*there.split())
+    root = pythons.folder / "a checkout"
+    (root / "requirements").mkdir(parents=True)
+    (root / "requirements" / "core.txt").touch()
+    shutil.copy(ROOT / "run", root)
+    pythons.tool("needed/uv", 'printf "uv:%s\\n" "$@" >&2; exit 1')
+    said = pythons.run("ready", "core", script=root / "run").stderr.splitlines()
+    told = str(pythons.folder / chosen / "python3") if chosen == "optimised" else ">=3.11"
+    assert f"uv:{told}" in said
+    named = pythons.run("ready", "core", script=root / "run", PYTHON="3.12").stderr.splitlines()
+    assert "uv:3.12" in named
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ("sysconfig.get_config_var = lambda _: \"'--enable-shared' '--enable-optimizations'\"", 0),
+        ("sysconfig.get_config_var = lambda _: None", 3),
+        ("sysconfig.get_config_var = lambda _: None; sysconfig.get_scheme_names = lambda: ('deb_system',)", 0),
+        ("import sys; sys.modules['ensurepip'] = None", 4),
+        ("import sys; sys.version_info = (3, 10, 13)", 1),
+    ],
+)
+def test_how_a_python_was_compiled_is_read_off_what_it_says_of_itself(changed: str, verdict: int) -> None:
+    question = (ROOT / "run").read_text("utf-8").partition("how_it_was_compiled='")[2].partition("'\n")[0]
+    plain = "import sysconfig; sysconfig.get_scheme_names = lambda: ('posix_prefix',)"
+    asked = subprocess.run([sys.executable, "-c", f"{plain}; {changed}\n{question}"], check=False)
+    assert asked.returncode == verdict

@@ -227,6 +227,11 @@ class Seen(NamedTuple):
 Look = Callable[..., Seen]
 
 
+def _shown(answer: Response) -> bool:
+    """Say whether an answer is a page, and does not lead to one."""
+    return answer.request.is_navigation_request() and not 300 <= answer.status < 400
+
+
 @contextmanager
 def looking(browser: Browser, worlds: Worlds) -> Iterator[Look]:
     """Let somebody go to places, each in a window of its own that is open while the block lasts."""
@@ -237,10 +242,10 @@ def looking(browser: Browser, worlds: Worlds) -> Iterator[Look]:
             visits = Visits(browser, world)
             stack.callback(visits.close)
             window = visits.of(place.who, **how)
-            window.add_init_script(AXE)  # so it is read in once for all pages, and not once for each
+            window.add_init_script(AXE)
             page = window.new_page()
             answers: list[Response] = []
-            page.on("response", lambda each: answers.append(each) if each.request.is_navigation_request() else None)
+            page.on("response", lambda each: answers.append(each) if _shown(each) else None)
             page.goto(world.filled(place.path))
             for name, words in place.write:
                 page.locator(f"main [name={name}]").fill(world.filled(words))

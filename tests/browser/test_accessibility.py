@@ -112,7 +112,7 @@ def test_every_page_for_members_is_seen_in_both_directions() -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [at for at in ALL if at.press or at.name in {"settings", "object", "case"}], ids=lambda place: place.name
+    "place", [at for at in ALL if at.press or at.name in {"settings", "object", "jobs"}], ids=lambda place: place.name
 )
 def test_without_javascript(look: Look, place: Page) -> None:
     """Where something is pressed first. What every page holds for whoever runs no scripts is asked above."""
@@ -122,9 +122,8 @@ def test_without_javascript(look: Look, place: Page) -> None:
     assert page.locator("main form, main a, main p").count() > 0
 
 
-def test_the_check_bites(visits: Visits) -> None:
-    page = visits.window().new_page()
-    page.goto("/")
+def test_the_check_bites(look: Look) -> None:
+    page = look(next(at for at in ALL if at.name == "front")).page
     page.evaluate(
         "document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=x><button>x</button><input>')"
     )

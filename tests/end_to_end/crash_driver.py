@@ -314,7 +314,7 @@ def main() -> None:
         with os.fdopen(reading) as stream:
             said = json.loads(stream.read() or "{}")  # by who was not killed
         _, status = os.waitpid(child, 0)
-        for name in set(said.get("modules", ())) - set(sys.modules):
+        for name in sorted(set(said.get("modules", ())) - set(sys.modules)):
             with suppress(ImportError):  # what was put there by hand
                 importlib.import_module(name)  # once, and not in each child
         answer = {"status": os.waitstatus_to_exitcode(status), "kinds": said.get("kinds", [])}
