@@ -100,6 +100,20 @@ class World:
             label = f"involved:{min(against, key=lambda why: (STRENGTH[why.kind], why.reference))}"
         return Decided(stored, combine([owner, *others]), label)
 
+    def reached(self, item: RawItem, *, purpose: Purpose) -> bool:
+        """Say whether somebody whom an item is by or about refused it with reach into what is sealed for a purpose."""
+        category = _word(Category, item.category, Category.UNKNOWN)
+        named = [person for each in (item.author, *(item.involves or ())) if (person := _text(each)) is not None]
+        return any(
+            (choice.state, choice.reach) == (ChoiceState.REFUSED, Reach.EVERYTHING)
+            and (choice.key.purpose.covers(purpose) or purpose.covers(choice.key.purpose))
+            and choice.key.category in {None, category}
+            and choice.key.item in {None, str(item.id)}
+            for person in named
+            for account in self.accounts(person)
+            for choice in self.live.get(account, [])
+        )
+
     def _person(self, person: str, item: RawItem, purpose: Purpose, category: Category) -> Person:
         accounts = self.accounts(person)
         own = self.live.get(person, [])

@@ -25,8 +25,9 @@ from consentry.policy.choice import Choice
 from consentry.policy.policy_parser import load
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.release.plan import UNDECIDED
+from end_to_end.generous_policies import policies
 from end_to_end.network import RawItem, RawPerson, populated
-from end_to_end.test_every_item import MOMENTS, NOW, WORDS, items_of, policies
+from end_to_end.test_every_item import MOMENTS, NOW, WORDS, items_of
 from end_to_end.test_story import say
 
 PURPOSE = Purpose.TRAIN_GENAI
