@@ -329,6 +329,21 @@ class Worlds(RuleBasedStateMachine):
                 assert said == ([str(each) for each in decided.decision.reasons], decided.label)
 
 
+def test_the_oracle_knows_what_somebody_refused_with_reach_into_what_is_sealed() -> None:
+    world, posts = World(), frozenset({Category.POST})
+    for who, reach in (("ada", Reach.EVERYTHING), ("dan", Reach.UNTRAINED)):
+        said = Choice(
+            purpose=Purpose.TRAIN_GENAI_TEXT, state=ChoiceState.REFUSED, reach=reach, at=NOW, categories=posts
+        )
+        world.choose(who, said)
+    world.link("ada", "eve")
+    post = RawItem(id=1, author="bob", involves=("eve",), category="post")
+    assert world.reached(post, purpose=Purpose.TRAIN_GENAI)
+    assert not world.reached(replace(post, category="direct-message"), purpose=Purpose.TRAIN_GENAI)
+    assert not world.reached(replace(post, involves=("dan",)), purpose=Purpose.TRAIN_GENAI)
+    assert not world.reached(post, purpose=Purpose.EVALUATE)
+
+
 _TRYING = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
